@@ -1,0 +1,2 @@
+# The only place where commands live; CI and the docs call these.
+.DELETE_ON_ERROR:

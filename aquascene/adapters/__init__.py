@@ -1,0 +1,1 @@
+"""What touches the world: database, network, files, providers. Errors of libraries are translated here."""

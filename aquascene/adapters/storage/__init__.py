@@ -1,0 +1,1 @@
+"""Object stores behind the storage port."""

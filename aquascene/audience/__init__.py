@@ -1,0 +1,1 @@
+"""Subscribers: consent, segments, suppression, tokens. Decides; touches nothing."""

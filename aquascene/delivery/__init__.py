@@ -1,0 +1,1 @@
+"""The newsletter: issues, campaigns, chunks, deliveries and their events. Decides; touches nothing."""

@@ -1,0 +1,1 @@
+"""Drafting: evidence, prompts, structured drafts, checks and prices. Decides; touches nothing."""

@@ -1,0 +1,1 @@
+"""The editor's part: reviews, verdicts, roles. Decides; touches nothing."""

@@ -1,0 +1,1 @@
+"""The public site: rendering, manifests, provenance. Decides; touches nothing."""

@@ -1,0 +1,1 @@
+"""Releases and promotion. Decides; touches nothing."""

@@ -1,0 +1,1 @@
+"""Reading: discovery, robots, pages, extraction and duplicates. Decides; touches nothing."""

@@ -1,0 +1,1 @@
+"""Order: one file per flow names the steps, maps, and nothing else."""
