@@ -1,1 +1,1 @@
-"""Object stores behind the storage port."""
+"""Object stores by the scheme of their URL; `opening.open_store` picks one."""
