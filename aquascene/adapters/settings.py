@@ -117,6 +117,14 @@ class NewsletterSettings(_Group):
     timeout_seconds: float = Field(60.0, gt=0, description="Total time for one request to the mail provider, seconds.")
     confirm_token_hours: int = Field(48, ge=1, description="How long a confirmation link is good, hours.")
     unknown_final_hours: int = Field(24, ge=1, description="After this time an unknown chunk is reported as unknown for good, hours.")
+    settle_seconds: float = Field(20.0, ge=0, description="How long a send waits at its end for delivery events and proofs, seconds.")
+    send_patience_seconds: float = Field(600.0, ge=0, description="How long a send waits for a provider that refuses; then `sweep` goes on later, seconds.")
+    activity_lookup_authoritative: bool = Field(
+        False, description="Take 'not found' from the provider's message search as proof that nothing was accepted; only where that search is always current."
+    )
+    max_articles: int = Field(20, ge=1, le=100, description="Articles in one issue; the rest waits for the next.")
+    unconfirmed_days: int = Field(7, ge=1, description="Subscribers who never confirmed are erased after this time, days.")
+    events_kept_days: int = Field(90, ge=2, description="Delivery events are deleted after this time, days; counts stay on the deliveries.")
 
 
 class PrefectSettings(_Group):

@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("public_id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.Text(), nullable=True, comment="null once erased"),
         sa.Column("email_normalised", sa.Text(), nullable=True),
+        sa.Column("email_hmac", sa.Text(), nullable=True, comment="key into suppression; null once erased"),
         sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), server_default="en", nullable=False),
@@ -177,6 +178,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("email_normalised", name=op.f("uq_subscriber_email_normalised")),
         sa.UniqueConstraint("public_id", name=op.f("uq_subscriber_public_id")),
     )
+    op.create_index(op.f("ix_subscriber_email_hmac"), "subscriber", ["email_hmac"], unique=False)
     op.create_index("ix_subscriber_state", "subscriber", ["state"], unique=False)
     op.create_table(
         "suppression",

@@ -349,6 +349,7 @@ subscriber = Table(
     Column("public_id", Uuid, nullable=False, unique=True),
     Column("email", Text, comment="null once erased"),
     Column("email_normalised", Text, unique=True),
+    Column("email_hmac", Text, index=True, comment="key into suppression; null once erased"),
     Column("name", Text, nullable=False, server_default=""),
     Column("state", Text, nullable=False),
     Column("locale", Text, nullable=False, server_default="en"),
