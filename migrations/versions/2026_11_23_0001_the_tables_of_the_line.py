@@ -406,6 +406,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("brief_id", sa.Uuid(), nullable=False),
         sa.Column("draft_id", sa.Uuid(), nullable=False, comment="the approved version that is shown"),
+        sa.Column(
+            "next_draft_id", sa.Uuid(), nullable=True, comment="a newer approved version, chosen to be shown; becomes draft_id once the site shows it"
+        ),
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -422,6 +425,7 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('ready', 'live', 'withdrawn')", name=op.f("ck_article_state")),
         sa.ForeignKeyConstraint(["brief_id"], ["brief.id"], name=op.f("fk_article_brief_id_brief")),
         sa.ForeignKeyConstraint(["draft_id"], ["draft.id"], name=op.f("fk_article_draft_id_draft")),
+        sa.ForeignKeyConstraint(["next_draft_id"], ["draft.id"], name=op.f("fk_article_next_draft_id_draft")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_article")),
         sa.UniqueConstraint("brief_id", name=op.f("uq_article_brief_id")),
         sa.UniqueConstraint("slug", name=op.f("uq_article_slug")),

@@ -300,6 +300,7 @@ article = Table(
     _id(),
     Column("brief_id", Uuid, ForeignKey("brief.id"), nullable=False, unique=True),
     Column("draft_id", Uuid, ForeignKey("draft.id"), nullable=False, comment="the approved version that is shown"),
+    Column("next_draft_id", Uuid, ForeignKey("draft.id"), comment="a newer approved version, chosen to be shown; becomes draft_id once the site shows it"),
     Column("slug", Text, nullable=False, unique=True),
     Column("title", Text, nullable=False),
     Column("state", Text, nullable=False),
