@@ -1,2 +1,67 @@
 # The only place where commands live; CI and the docs call these.
+# A fresh machine needs Python 3.11, 3.12 or 3.13, make and a network; nothing else.
 .DELETE_ON_ERROR:
+.PHONY: help install install-dev demo up test lint format bench docs docs-check lock clean
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONNOUSERSITE := 1
+ARGS ?=
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.runtime ## Create .venv from the hash-pinned lock
+install-dev: $(VENV)/.dev ## The same with test and lint tools
+
+# The lock is complete, so pip resolves nothing (--no-deps) and checks every hash.
+$(VENV)/.runtime: requirements.lock pyproject.toml scripts/find_python.sh
+	@python=$$(sh scripts/find_python.sh) || exit 1; \
+	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c '' 2>/dev/null; then \
+	  echo "creating $(VENV) with $$python"; rm -rf $(VENV); \
+	  "$$python" -m venv $(VENV) || { echo "cannot create $(VENV): install the venv module of your Python (Debian: python3-venv)" >&2; rm -rf $(VENV); exit 1; }; fi
+	@echo "installing the locked requirements (once; a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.runtime ## Run the main job on embedded parts and print what came out; ARGS=--keep leaves it up
+	@$(BIN)/aquascene demo $(ARGS)
+
+up: $(VENV)/.runtime ## Start everything embedded and stay in the foreground
+	@$(BIN)/aquascene up $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Format, lint, types, layers, policy and the size report
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy aquascene flows tasks blocks deployments migrations scripts
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -q tests/policy
+	@$(BIN)/python scripts/size_report.py
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+bench: $(VENV)/.dev ## Run the benchmarks; ARGS goes to each
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS); done
+
+docs: $(VENV)/.dev ## Write the generated parts of the docs anew
+	@$(BIN)/python scripts/write_docs.py
+
+docs-check: $(VENV)/.dev ## Check that links resolve and generated parts are current
+	@$(BIN)/python scripts/write_docs.py --check
+
+lock: $(VENV)/.dev ## Resolve the locks anew (uv comes from the index by its own)
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock >/dev/null
+	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o requirements-dev.lock >/dev/null
+
+clean: ## Remove .venv and all local state
+	@rm -rf $(VENV) .aquascene .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: a real PostgreSQL, real settings, a real Prefect server, real sockets."""
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -32,6 +33,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     migrate.upgrade(server.url())
     yield server
     server.stop()
+    shutil.rmtree(server.place, ignore_errors=True)
 
 
 @pytest.fixture

@@ -94,6 +94,19 @@ class EmbeddedPostgres:
                 continue
         self.process.kill()
 
+    def memory_bytes(self) -> int:
+        """Memory of the server and its back ends, shared pages counted once where the system tells it."""
+        if self.process is None or self.process.poll() is not None:
+            return 0
+        total = 0
+        server = psutil.Process(self.process.pid)
+        for process in [server, *server.children(recursive=True)]:
+            try:
+                total += int(getattr(process.memory_full_info(), "pss", 0))
+            except psutil.Error:
+                continue
+        return total
+
     def end_leftover(self) -> None:
         """End a server that an earlier start left on this data folder."""
         pid_file = self.data / "postmaster.pid"

@@ -1,0 +1,92 @@
+"""`aquascene up`: everything embedded, in the foreground, until Ctrl-C."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aquascene.adapters import settings
+from aquascene.adapters.settings import Environment
+from aquascene.adapters.supervisor import Supervisor
+from aquascene.cli.output import command, err, say
+from aquascene.errors import ConfigError, TransientError
+
+
+@contextmanager
+def running(overrides: dict[str, str] | None = None) -> Iterator[Supervisor]:
+    """Start everything and stop all of it at the end, however the end comes (Ctrl-C, SIGTERM, an error)."""
+    config = settings.current()
+    if config.environment not in (Environment.DEMO, Environment.DEVELOPMENT):
+        raise ConfigError(f"`aquascene up` embeds everything in one place; {config.environment} runs from its own manifests (docs/how-to)")
+    supervisor = Supervisor(config, say=say, overrides=overrides or {})
+    with interruptible():
+        try:
+            supervisor.start()
+            yield supervisor
+        finally:
+            with uninterrupted():
+                supervisor.stop()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the program as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, _interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Finish stopping even when Ctrl-C is pressed again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def wait(supervisor: Supervisor) -> None:
+    """Stay until interrupted; a part that ends on its own is a TransientError with its last words."""
+    while True:
+        if child := supervisor.dead():
+            raise TransientError(f"{child.name} ended on its own; the end of {child.log_file}:\n{child.last_words()}")
+        time.sleep(1)
+
+
+def print_addresses(supervisor: Supervisor) -> None:
+    """Print where everything is."""
+    where = supervisor.addresses
+    for label, url in (
+        ("site", where["web"] + "/"),
+        ("review desk", where["web"] + "/desk"),
+        ("dashboard", where["web"] + "/dashboard"),
+        ("Prefect UI", where["prefect"]),
+        ("sandbox inbox", where["sandbox"] + "/inbox"),
+        ("sample source", where["publication"] + "/"),
+    ):
+        err.print(f"  {label:<14} {url}", markup=False)
+
+
+@command
+def up() -> None:
+    """Start PostgreSQL, Prefect, the web application, the sandbox and the runner; Ctrl-C stops them all."""
+    with running() as supervisor:
+        print_addresses(supervisor)
+        say("Ctrl-C stops everything")
+        wait(supervisor)

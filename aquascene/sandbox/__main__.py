@@ -1,0 +1,32 @@
+"""`python -m aquascene.sandbox`: serve the stand-ins and the sample publication, two ports of one process."""
+
+import asyncio
+
+import uvicorn
+from fastapi import FastAPI
+
+from aquascene.adapters import logs, settings
+from aquascene.sandbox import app, publication
+
+
+def _server(application: FastAPI, port: int) -> uvicorn.Server:
+    return uvicorn.Server(uvicorn.Config(application, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+
+
+async def _serve(*servers: uvicorn.Server) -> None:
+    tasks = [asyncio.create_task(server.serve()) for server in servers]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*tasks)
+
+
+def main() -> None:
+    """Serve both until stopped; when one stops, the other does."""
+    now = settings.current()
+    logs.configure(now.log_level, now.log_format)
+    asyncio.run(_serve(_server(app.create_app(), now.sandbox.port), _server(publication.create_app(), now.sandbox.publication_port)))
+
+
+if __name__ == "__main__":
+    main()
