@@ -102,7 +102,7 @@ def prefect_server() -> Iterator[str]:
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, PREFECT_LOGGING_EXTRA_LOGGERS, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
-        # Without it every sync flow sleeps up to a second at its end.
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_LOGGING_EXTRA_LOGGERS: ["aquascene", "flows", "tasks"]}):
-            yield str(PREFECT_API_URL.value())
+    # With a heartbeat every sync flow sleeps up to a second at its end.
+    quick = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None, PREFECT_LOGGING_EXTRA_LOGGERS: ["aquascene", "flows", "tasks"]}
+    with prefect_test_harness(server_startup_timeout=120), temporary_settings(quick):
+        yield str(PREFECT_API_URL.value())

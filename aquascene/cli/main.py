@@ -5,9 +5,8 @@ Exit codes are those of `aquascene.cli.output`; every command that returns somet
 
 import importlib
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -36,10 +35,10 @@ _COMMANDS = {
 class _Lazy(TyperGroup):
     """Lists every command and imports only the one that is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [*_COMMANDS, *_GROUPS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in _GROUPS:
             module, summary = _GROUPS[cmd_name]
             return _named(typer.main.get_command(importlib.import_module(module).app), cmd_name, summary)
@@ -50,13 +49,13 @@ class _Lazy(TyperGroup):
             return _named(typer.main.get_command(single), cmd_name, summary)
         return None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         rows = [(name, text) for name, (_, _, text) in _COMMANDS.items()] + [(name, text) for name, (_, text) in _GROUPS.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
 
-def _named(command: click.Command, name: str, summary: str) -> click.Command:
+def _named(command: Any, name: str, summary: str) -> Any:
     command.name = name
     command.short_help = summary
     return command

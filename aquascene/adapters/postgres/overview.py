@@ -91,4 +91,4 @@ def _count(db: Connection, table: Table, *where: ColumnElement[bool]) -> int:
 
 
 def _by(db: Connection, column: Column[str]) -> dict[str, int]:
-    return {state: count for state, count in db.execute(select(column, func.count()).group_by(column).order_by(column))}
+    return dict(db.execute(select(column, func.count()).group_by(column).order_by(column)).tuples().all())

@@ -64,7 +64,7 @@ def test_second_start_is_refused_until_the_first_is_gone(state: LocalState) -> N
 
 def test_home_that_is_a_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("in the way")
-    with pytest.raises(ConfigError, match="cannot write to .*AQUASCENE_HOME"):
+    with pytest.raises(ConfigError, match=r"cannot write to .*AQUASCENE_HOME"):
         LocalState(tmp_path / "home").prepare()
 
 

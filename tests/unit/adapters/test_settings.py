@@ -86,7 +86,7 @@ def test_broken_yaml_names_file_and_line(tmp_path: Path, configured: Configure, 
 
 
 def test_unknown_environment_is_refused(configured: Configure) -> None:
-    with pytest.raises(ConfigError, match="prod.*development, staging, production, demo"):
+    with pytest.raises(ConfigError, match=r"prod.*development, staging, production, demo"):
         configured(ENVIRONMENT="prod")
 
 
