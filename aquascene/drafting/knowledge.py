@@ -23,9 +23,7 @@ _GUARDED = re.compile(
     r"above|below|over|under|more than|less than|fall(?:s)?|drop(?:s)?|rise(?:s)?|swing(?:s)?|change(?:s)?)\b",
     re.IGNORECASE,
 )
-_NEGATED = re.compile(
-    r"\b(?:never|not|no|don't|do not|cannot|can't|must not|should not|shouldn't|without|avoid|instead of|uncovered|unburied)\b", re.IGNORECASE
-)
+_NEGATED = re.compile(r"\b(?:never|not|no|cannot|\w+n't|without|avoid|instead of|rather than|uncovered|unburied)\b", re.IGNORECASE)
 # Ordered words for ordinal attributes, lowest first; each step lists its spellings.
 _SCALES: dict[str, list[list[str]]] = {
     "light": [["low", "dim", "weak"], ["medium", "moderate"], ["high", "bright", "strong", "intense"]],

@@ -52,8 +52,8 @@ def ask_again(request: WriterRequest, answer: str, findings: Sequence[Finding]) 
     wish = (
         "Checks refused parts of your answer:\n"
         f"{listed}\n\n"
-        "Give the whole answer again in the same schema. Mend each refused statement so that its quote stands word for word in the source and carries all it says, "
-        "or leave it out. Keep the others as they are."
+        "Give the whole answer again in the same schema. Mend each refused statement so that its quote stands word for word in the source "
+        "and carries all that it says, or leave it out. Keep the others as they are."
     )
     return WriterRequest(request.system, (request.turns[0], Turn("assistant", answer), Turn("user", wish)))
 

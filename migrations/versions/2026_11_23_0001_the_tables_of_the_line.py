@@ -367,6 +367,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("cache_key", sa.Text(), nullable=False, comment="sha256(provider, model, schema, prompt, attempt): a rerun reuses what was paid for"),
         sa.Column("brief_id", sa.Uuid(), nullable=True),
+        sa.Column("run_id", sa.Uuid(), nullable=True, comment="the run that paid for it: the run budget sums over it"),
         sa.Column("purpose", sa.Text(), nullable=False, comment="draft, revise, judge"),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),

@@ -204,6 +204,7 @@ model_call = Table(
     _id(),
     Column("cache_key", Text, nullable=False, unique=True, comment="sha256(provider, model, schema, prompt, attempt): a rerun reuses what was paid for"),
     Column("brief_id", Uuid, ForeignKey("brief.id")),
+    Column("run_id", Uuid, comment="the run that paid for it: the run budget sums over it"),
     Column("purpose", Text, nullable=False, comment="draft, revise, judge"),
     Column("provider", Text, nullable=False),
     Column("model", Text, nullable=False),
