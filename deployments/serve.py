@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import TerminationSignal
-from prefect.flows import EntrypointType
+from prefect.types.entrypoint import EntrypointType
 from prefect.runner import Runner
 
 from aquascene.adapters import logs, settings

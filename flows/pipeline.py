@@ -30,5 +30,5 @@ def pipeline(
     line.start_reviews()
     waiting = line.wait_for_verdicts(wait_for_verdicts_seconds)
     published = publish()
-    sent = newsletter(issue_type=line.issue_type(), issue_date=line.issue_date())
+    sent = newsletter(issue_type=line.ISSUE_TYPE, issue_date=line.issue_date())
     return line.summarise(read, drafted, waiting, published, sent)
