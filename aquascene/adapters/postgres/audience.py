@@ -237,13 +237,13 @@ def use_token(db: Connection, fingerprint: str, purpose: str, now: datetime, exp
 
 def erase(db: Connection, subscriber_id: int, email_hmac: str | None, reason: str, now: datetime) -> None:
     """Forget a person: only the keyed hash and counted, nameless rows stay. Idempotent."""
-    gone = {"email": None, "email_normalised": None, "email_hmac": None, "name": "", "locale": "en", "time_zone": "UTC", "attributes": {}}
+    gone: dict[str, Any] = {"email": None, "email_normalised": None, "email_hmac": None, "name": "", "locale": "en", "time_zone": "UTC", "attributes": {}}
     db.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(**gone, state=SubscriberState.ERASED, updated_at=now))
     db.execute(update(consent).where(consent.c.subscriber_id == subscriber_id).values(evidence={}))
     if email_hmac is not None:
         suppress(db, email_hmac, SuppressionReason.ERASED, "erasure", now)
         mark = upsert(tombstone).values(kind="subscriber", key_hmac=email_hmac, reason=reason, created_at=now)
-        db.execute(mark.on_conflict_do_nothing())
+        db.execute(mark.on_conflict_do_update(index_elements=["kind", "key_hmac"], set_={"created_at": now}))
 
 
 def sealed_keys_of(db: Connection, subscriber_id: int) -> list[str]:
@@ -290,5 +290,6 @@ def forget_expired_tokens(db: Connection, now: datetime) -> int:
 
 def replay_tombstones(db: Connection) -> list[UUID]:
     """Find people whom a restore brought back although they were erased."""
-    query = select(subscriber.c.public_id).join(tombstone, and_(tombstone.c.kind == "subscriber", tombstone.c.key_hmac == subscriber.c.email_hmac))
+    same = and_(tombstone.c.kind == "subscriber", tombstone.c.key_hmac == subscriber.c.email_hmac)
+    query = select(subscriber.c.public_id).join(tombstone, same).where(subscriber.c.created_at < tombstone.c.created_at)
     return [row.public_id for row in db.execute(query)]
