@@ -115,6 +115,7 @@ class RobotsRecord:
     body: bytes
     status: int
     fetched_at: datetime
+    crawl_delay_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,17 @@ class Page:
 
 
 @dataclass(frozen=True)
+class KnownUrl:
+    """What the last look at a URL left behind."""
+
+    url: str
+    outcome: Outcome
+    failures: int
+    checked_at: datetime
+    validators: Validators
+
+
+@dataclass(frozen=True)
 class StoredDocument:
     """A document with what is known of its page; what later stages cite."""
 
@@ -172,6 +184,7 @@ class StoredDocument:
     retrieved_at: datetime
     body_sha256: str
     text_sha256: str
+    simhash: int | None = None
     author: str | None = None
     published_at: datetime | None = None
     language: str | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from aquascene.sources.model import Answer, RobotsRecord, Source, Validators
+from aquascene.sources.model import Answer, RobotsRecord, Validators
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,3 @@ class Hosts(Protocol):
 
     def keep_robots(self, host: str, record: RobotsRecord) -> None:
         """Keep what the host said about robots."""
-
-
-class SourceReader(Protocol):
-    """A kind of source: turns what a source's listing pages say into URLs worth reading."""
-
-    def urls(self, source: Source, entry_url: str, body: bytes, content_type: str | None) -> "Listing":
-        """Read one entry document."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What one entry document names: pages to read and further entry documents (a sitemap index)."""
-
-    pages: tuple[str, ...]
-    entries: tuple[str, ...] = ()

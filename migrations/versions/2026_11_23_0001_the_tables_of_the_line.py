@@ -68,6 +68,8 @@ def upgrade() -> None:
         sa.Column("robots_status", sa.Integer(), nullable=True),
         sa.Column("robots_fetched_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("crawl_delay_seconds", sa.Numeric(precision=8, scale=3), nullable=True),
+        sa.Column("flow_run_id", sa.Uuid(), nullable=True),
+        sa.Column("lease_until_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_host")),
         comment="Politeness across workers: one row per host, next_fetch_at is the token.",
     )

@@ -75,6 +75,7 @@ host = Table(
     Column("robots_status", Integer),
     _at("robots_fetched_at"),
     Column("crawl_delay_seconds", Numeric(8, 3)),
+    *_claim(),
     comment="Politeness across workers: one row per host, next_fetch_at is the token.",
 )
 

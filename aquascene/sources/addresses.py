@@ -1,0 +1,39 @@
+"""Which addresses may be dialled: public ones, and loopback pairs that the settings name. Pure; the transport asks for every connection."""
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+Address = IPv4Address | IPv6Address
+
+
+def refusal(address: str, port: int, loopback_allow: frozenset[str]) -> str | None:
+    """Say why a resolved address must not be dialled; None when it may be."""
+    try:
+        ip = innermost(ip_address(address.partition("%")[0]))
+    except ValueError:
+        return f"{address} is not an address"
+    if ip.is_loopback and f"{ip}:{port}" in loopback_allow:
+        return None
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
+        return f"{address} is not a public address"
+    return None
+
+
+def innermost(ip: Address) -> Address:
+    """Unwrap IPv4 inside IPv6 (mapped, 6to4, Teredo, NAT64), where private networks like to hide."""
+    if isinstance(ip, IPv4Address):
+        return ip
+    if ip in _NAT64:
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    teredo = ip.teredo
+    return ip.ipv4_mapped or ip.sixtofour or (teredo[1] if teredo else None) or ip
+
+
+def loopback_pairs(listed: list[str]) -> frozenset[str]:
+    """Read the setting `fetch.loopback_allow`; localhost stands for both loopback addresses."""
+    pairs: set[str] = set()
+    for pair in listed:
+        host, _, port = pair.rpartition(":")
+        pairs.update({f"127.0.0.1:{port}", f"::1:{port}"} if host == "localhost" else {f"{host.strip('[]')}:{port}"})
+    return frozenset(pairs)
