@@ -65,13 +65,14 @@ class Completion:
 
 
 class WriterBusy(TransientError):
-    """The provider asks for a pause (429, 5xx, time-out)."""
+    """The provider asks for a pause (429, 5xx, time-out). After a time-out the answer may be billed all the same."""
 
     code = "writer-busy"
 
-    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_seconds: float | None = None, *, maybe_billed: bool = False) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.maybe_billed = maybe_billed
 
 
 class WriterRefusedCall(PermanentError):

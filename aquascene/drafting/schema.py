@@ -51,3 +51,24 @@ def answer_model(content_type: ContentType, source_ids: Sequence[str]) -> type[A
 
 def _describe(section: Section) -> str:
     return f"{section.purpose[0].upper()}{section.purpose[1:]}. {section.least} to {section.most} statements; leave out what the sources do not say."
+
+
+def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Write the JSON schema in the subset that both providers enforce: references put in place, `const` as `enum`, no titles."""
+    whole = model.model_json_schema()
+    inlined: dict[str, Any] = _inline(whole, whole.get("$defs", {}))
+    return inlined
+
+
+def _inline(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_inline(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        target = definitions[node["$ref"].rsplit("/", 1)[1]]
+        return _inline({**target, **{key: value for key, value in node.items() if key != "$ref"}}, definitions)
+    kept = {key: value for key, value in node.items() if key not in {"$defs", "const"} and not (key == "title" and isinstance(value, str))}
+    if "const" in node:
+        kept["enum"] = [node["const"]]
+    return {key: _inline(value, definitions) for key, value in kept.items()}
