@@ -19,7 +19,21 @@ import pytest
 from aquascene.adapters.embedded_postgres import EmbeddedPostgres
 from aquascene.adapters.processes import MARK
 
-_CLEAN = ("PREFECT", "OPENAI", "ANTHROPIC", "SENDGRID", "DATABASE", "OBJECT_STORE", "WEB__", "SANDBOX", "FETCH__", "JWT", "AQUASCENE", "ENVIRONMENT", "PUBLISHING")
+_CLEAN = (
+    "PREFECT",
+    "OPENAI",
+    "ANTHROPIC",
+    "SENDGRID",
+    "DATABASE",
+    "OBJECT_STORE",
+    "WEB__",
+    "SANDBOX",
+    "FETCH__",
+    "JWT",
+    "AQUASCENE",
+    "ENVIRONMENT",
+    "PUBLISHING",
+)
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
