@@ -80,6 +80,8 @@ class Sender:
             self.store.put(sealed.key, sealed.body, "application/json")
             result = self.ledger.seal(chunk, sealed)
             if result is SealResult.SEALED:
+                if chunk.request_key and chunk.request_key != sealed.key:
+                    self.store.delete(chunk.request_key)
                 return sealed
             self.store.delete(sealed.key)
             if result is SealResult.LOST:

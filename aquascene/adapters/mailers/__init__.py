@@ -1,1 +1,1 @@
-"""Mail providers behind the mailer port."""
+"""Mail providers behind the port `delivery.ports.Mailer`: sendgrid, and none for an installation without one."""

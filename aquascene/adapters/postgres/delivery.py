@@ -255,8 +255,6 @@ def record(db: Connection, sealed: SealedChunk, change: Change, now: datetime) -
         values |= {"accepted_at": now, "provider_message_id": change.message_id}
     if change.state is ChunkState.UNKNOWN:
         values["unknown_since_at"] = now
-    else:
-        values["request_key"] = None
     if change.not_before_at is not None:
         values["not_before_at"] = change.not_before_at
     open_attempt = and_(chunk.c.attempt == sealed.attempt, chunk.c.state.in_(["sealed", "unknown"]))
@@ -294,7 +292,7 @@ def split(db: Connection, sealed: SealedChunk) -> int:
 def close_empty(db: Connection, held: Chunk, owner: str) -> None:
     """Close a chunk in which nobody is left to be sent to."""
     mine = and_(chunk.c.attempt == held.attempt, chunk.c.lease_owner == owner, chunk.c.state.in_(["planned", "not_accepted", "sealed"]))
-    db.execute(_update(held).where(mine).values(state="cancelled", lease_owner=None, lease_until_at=None, request_key=None))
+    db.execute(_update(held).where(mine).values(state="cancelled", lease_owner=None, lease_until_at=None))
 
 
 def release(db: Connection, held: Chunk | SealedChunk, owner: str) -> None:
@@ -360,7 +358,7 @@ def unknown_chunks(db: Connection, campaign_id: UUID) -> list[tuple[Chunk, Proof
 
 def settle_chunk(db: Connection, held: Chunk, new: ChunkState, proof: str, now: datetime) -> bool:
     """Move an unknown chunk on by proof, and its unknown deliveries with it; False when it moved on already."""
-    values: dict[str, Any] = {"state": new, "evidence": chunk.c.evidence.op("||")({"proof": proof}), "request_key": None}
+    values: dict[str, Any] = {"state": new, "evidence": chunk.c.evidence.op("||")({"proof": proof})}
     values |= {"accepted_at": now} if new is ChunkState.ACCEPTED else {}
     moved = _update(held).where(chunk.c.state == "unknown", chunk.c.attempt == held.attempt)
     if db.execute(moved.values(**values)).rowcount != 1:
