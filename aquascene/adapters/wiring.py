@@ -1,13 +1,19 @@
 """Builds the real ports from settings, for tasks, cli and web; the one place that knows which adapter serves a port."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from aquascene.adapters import settings
 
 if TYPE_CHECKING:
+    from aquascene.adapters.extraction import ExtractionPool
+    from aquascene.adapters.fetchers.http import HttpFetcher
+    from aquascene.adapters.politeness import PostgresHosts
     from aquascene.delivery.ports import Mailer
     from aquascene.publishing.model import Site
     from aquascene.sources.ports import ObjectStore
+    from aquascene.sources.visit import Manners
 
 
 def object_store() -> "ObjectStore":
@@ -36,3 +42,44 @@ def mailer() -> "Mailer":
     if now.sendgrid_api_key is None:
         return NoMailer()
     return open_sendgrid(now.sendgrid_api_key, now.sendgrid_base_url, now.newsletter)
+
+
+def fetcher() -> "HttpFetcher":
+    """Build the guarded HTTP fetcher; production refuses a loopback allow list."""
+    from aquascene.adapters.fetchers.http import HttpFetcher
+    from aquascene.errors import ConfigError
+    from aquascene.sources.addresses import loopback_pairs
+
+    now = settings.current()
+    if now.environment is settings.Environment.PRODUCTION and now.fetch.loopback_allow:
+        raise ConfigError("fetch.loopback_allow is refused in production: it would let a page make us ask our own services; remove it")
+    return HttpFetcher(now.fetch.user_agent, loopback_pairs(now.fetch.loopback_allow), now.fetch.max_body_bytes, now.fetch.connect_timeout_seconds)
+
+
+def hosts(run_id: UUID) -> "PostgresHosts":
+    """Turns at hosts for one run."""
+    from aquascene.adapters.politeness import PostgresHosts
+
+    return PostgresHosts(run_id, timedelta(seconds=settings.current().fetch.timeout_seconds + 10))
+
+
+def manners() -> "Manners":
+    """How we behave towards hosts."""
+    from aquascene.sources.visit import Manners
+
+    fetch = settings.current().fetch
+    return Manners(
+        user_agent=fetch.user_agent,
+        requests_per_second=fetch.requests_per_second,
+        timeout_seconds=fetch.timeout_seconds,
+        max_redirects=fetch.max_redirects,
+        robots_ttl=timedelta(hours=fetch.robots_ttl_hours),
+    )
+
+
+def extraction_pool(processes: int | None = None) -> "ExtractionPool":
+    """Build a pool of extraction children; use it as a context manager, one per run."""
+    from aquascene.adapters.extraction import ExtractionPool
+
+    fetch = settings.current().fetch
+    return ExtractionPool(processes or fetch.extract_processes, fetch.extract_timeout_seconds, fetch.extract_memory_mb * 1024 * 1024)
