@@ -1,6 +1,6 @@
 """Who is asking: the principal behind a request, and what each route demands.
 
-A route carries either `who: Principal = Depends(require("editor"))` or `dependencies=[Depends(public)]`;
+A route carries either `who: Editor` (or another role's alias) or `dependencies=[Depends(public)]`;
 a policy test refuses a route with neither. Keys and tokens come as `Authorization: Bearer`, the desk uses a
 signed cookie; a state change that is authenticated by the cookie needs the session's CSRF token as well.
 """
@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import jwt
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, Security
+from fastapi.security import HTTPBearer
 
 from aquascene.adapters import settings
 from aquascene.adapters.clock import now
@@ -30,6 +31,8 @@ from aquascene.errors import ConfigError
 COOKIE = "aquascene_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+# Only for OpenAPI: it names the scheme and never refuses by itself.
+_BEARER = HTTPBearer(auto_error=False, description="An API key (aq_…) or a token from /api/v1/auth/token.")
 Kind = Literal["api", "desk"]
 
 
@@ -100,7 +103,7 @@ def require(role: str) -> Callable[..., Principal]:
     """Make the dependency that lets a role and those above it pass."""
     needed = Role(role)
 
-    def check(request: Request, sent: Annotated[str, Depends(sent_csrf)]) -> Principal:
+    def check(request: Request, sent: Annotated[str, Depends(sent_csrf)], _: Annotated[Any, Security(_BEARER)]) -> Principal:
         who = principal(request)
         if who is None:
             _refuse("sign in, or send an API key as `Authorization: Bearer <API key>`")
@@ -113,6 +116,13 @@ def require(role: str) -> Callable[..., Principal]:
 
     check.required_role = needed  # type: ignore[attr-defined]  # read by the policy test
     return check
+
+
+Writer = Annotated[Principal, Depends(require("writer"))]
+Editor = Annotated[Principal, Depends(require("editor"))]
+Publisher = Annotated[Principal, Depends(require("publisher"))]
+Operator = Annotated[Principal, Depends(require("operator"))]
+Admin = Annotated[Principal, Depends(require("admin"))]
 
 
 def required_role(call: Any) -> str | None:

@@ -1,0 +1,72 @@
+"""Metrics for Prometheus: the process's own counts, and gauges that are read from the rows when asked."""
+
+from collections.abc import Iterable, Iterator
+
+from fastapi import APIRouter, Depends, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from aquascene.adapters.postgres.db import transaction
+from aquascene.adapters.postgres.overview import Overview, overview
+from aquascene.errors import AquasceneError
+from aquascene.web import measures
+from aquascene.web.deps import public
+
+router = APIRouter(tags=["health"], dependencies=[Depends(public)])
+
+
+class RowGauges:
+    """Counts of rows by state: they are right after any restart, because nothing is counted twice."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Read all gauges in one transaction; without a database only that fact is told."""
+        try:
+            with transaction() as db:
+                seen = overview(db)
+        except AquasceneError:
+            yield _gauge("aquascene_database_up", "Whether the database answered.", 0)
+            return
+        yield _gauge("aquascene_database_up", "Whether the database answered.", 1)
+        yield from _gauges(seen)
+
+
+def _gauges(seen: Overview) -> Iterator[Metric]:
+    states = {
+        "documents": seen.documents,
+        "briefs": seen.briefs,
+        "drafts": seen.drafts,
+        "articles": seen.articles,
+        "campaigns": seen.campaigns,
+        "chunks": seen.chunks,
+        "deliveries": seen.deliveries,
+        "subscribers": seen.subscribers,
+    }
+    for noun, counts in states.items():
+        yield _by(f"aquascene_{noun}", f"{noun.capitalize()} by state.", "state", counts)
+    yield _by("aquascene_verdicts", "Verdicts by decision.", "decision", seen.verdicts)
+    yield _gauge("aquascene_pages", "Pages kept.", seen.pages)
+    yield _gauge("aquascene_issues_closed", "Issues that were closed.", seen.issues)
+    yield _gauge("aquascene_model_calls_completed", "Calls to language models that were completed.", seen.model_calls)
+    yield _gauge("aquascene_model_cost_usd", "Cost of all calls to language models, US dollars.", float(seen.cost_usd))
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _by(name: str, text: str, label: str, counts: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
+
+
+measures.registry.register(
+    RowGauges(),
+)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}, "description": "Metrics in Prometheus' text format."}})
+def metrics() -> Response:
+    """Give all metrics in Prometheus' text format."""
+    return Response(generate_latest(measures.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
