@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from aquascene.adapters.extraction import ExtractionPool
     from aquascene.adapters.fetchers.http import HttpFetcher
     from aquascene.adapters.politeness import PostgresHosts
+    from aquascene.adapters.writers.paid import PaidWriters
     from aquascene.delivery.ports import Mailer
+    from aquascene.drafting.ports import Writer
     from aquascene.publishing.model import Site
     from aquascene.sources.ports import ObjectStore
     from aquascene.sources.visit import Manners
@@ -53,7 +55,8 @@ def fetcher() -> "HttpFetcher":
     now = settings.current()
     if now.environment is settings.Environment.PRODUCTION and now.fetch.loopback_allow:
         raise ConfigError("fetch.loopback_allow is refused in production: it would let a page make us ask our own services; remove it")
-    return HttpFetcher(now.fetch.user_agent, loopback_pairs(now.fetch.loopback_allow), now.fetch.max_body_bytes, now.fetch.connect_timeout_seconds)
+    pairs = [pair.replace("{publication_port}", str(now.sandbox.publication_port)) for pair in now.fetch.loopback_allow]
+    return HttpFetcher(now.fetch.user_agent, loopback_pairs(pairs), now.fetch.max_body_bytes, now.fetch.connect_timeout_seconds)
 
 
 def hosts(run_id: UUID) -> "PostgresHosts":
@@ -83,3 +86,31 @@ def extraction_pool(processes: int | None = None) -> "ExtractionPool":
 
     fetch = settings.current().fetch
     return ExtractionPool(processes or fetch.extract_processes, fetch.extract_timeout_seconds, fetch.extract_memory_mb * 1024 * 1024)
+
+
+def writers() -> "dict[str, Writer]":
+    """The providers of language models that the settings hold a key for, by name."""
+    from aquascene.adapters.writers import WRITERS
+
+    now = settings.current()
+    keys = {"openai": (now.openai_api_key, now.openai_base_url), "anthropic": (now.anthropic_api_key, now.anthropic_base_url)}
+    return {name: WRITERS[name](key, url) for name, (key, url) in keys.items() if key is not None and key.get_secret_value()}
+
+
+def paid_writers(available: "dict[str, Writer]", models: dict[str, str], preferred: str, brief_id: UUID, run_id: UUID) -> "PaidWriters":
+    """Put budget, record, cache and fallback in front of the providers; the preferred one comes first."""
+    from aquascene.adapters.catalog.plan import load_prices
+    from aquascene.adapters.postgres.drafting import Budget
+    from aquascene.adapters.writers.paid import PaidWriters, Terms
+    from aquascene.drafting.ports import CallLimits
+
+    now = settings.current().generation
+    terms = Terms(
+        models={"openai": now.openai_model, "anthropic": now.anthropic_model} | models,
+        prices=load_prices(),
+        budget=Budget(now.daily_budget_usd, now.run_budget_usd),
+        limits=CallLimits(now.max_output_tokens, now.timeout_seconds),
+        allow_sandbox=now.allow_sandbox,
+    )
+    order = sorted(available, key=lambda name: (name != preferred, name))
+    return PaidWriters([available[name] for name in order], terms, brief_id, run_id)

@@ -13,7 +13,9 @@ from aquascene.delivery.model import Chunk, Letter, Member, Outcome, Recipient, 
 class Mailer(Protocol):
     """A mail provider."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name the provider: the bucket that a rate limit freezes."""
 
     def compose(self, letter: Letter, recipients: Sequence[Recipient], marks: dict[str, str]) -> bytes:
         """Build the request body; the same arguments give the same bytes. Touches nothing."""
