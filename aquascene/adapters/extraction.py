@@ -18,8 +18,7 @@ from typing import Any, Self
 
 import aquascene
 from aquascene.errors import TransientError
-from aquascene.sources.discovery import Listing
-from aquascene.sources.model import Document, SourceKind, Unreadable
+from aquascene.sources.model import Document, Listing, SourceKind, Unreadable
 
 _START_SECONDS = 60.0
 _PAGES_PER_CHILD = 200  # parsers leak; a new child costs half a second
@@ -39,8 +38,12 @@ class _Child:
         command = [sys.executable, "-P", "-m", "aquascene.adapters.extraction_child", str(memory_bytes), str(seconds + 5)]
         environment = {"PYTHONPATH": str(Path(aquascene.__file__).resolve().parents[1]), "PATH": os.environ.get("PATH", ""), "PYTHONUTF8": "1"}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, close_fds=True)
-        with self._watched(_START_SECONDS):
-            self._read()
+        try:
+            with self._watched(_START_SECONDS):
+                self._read()
+        except _Died:
+            self.end()
+            raise
 
     def ask(self, request: dict[str, Any], body: bytes) -> dict[str, Any]:
         self.pages += 1
@@ -124,25 +127,23 @@ class ExtractionPool:
 
     def _ask(self, request: dict[str, Any], body: bytes) -> dict[str, Any]:
         child = self._idle.get() or None
+        keep = False
         try:
             child = child or self._start()
             answer = child.ask(request, body)
-            if answer.get("worn") or child.pages >= _PAGES_PER_CHILD:
-                child = self._ended(child)
+            keep = not answer.get("worn") and child.pages < _PAGES_PER_CHILD
             return answer
         except _Died:
             is_late = child is not None and child.is_late
-            child = self._ended(child)
             return {"unreadable": f"extraction took longer than {self._seconds:g} s" if is_late else "extraction died, perhaps out of memory"}
         finally:
-            self._idle.put(child)
+            # Also after an interrupt: a child with an answer under way must not serve the next page.
+            if child is not None and not keep:
+                child.end()
+            self._idle.put(child if keep else None)
 
     def _start(self) -> _Child:
         try:
             return _Child(self._memory_bytes, self._seconds)
         except (_Died, OSError) as exc:
             raise TransientError("an extraction child did not start; is there memory left?") from exc
-
-    def _ended(self, child: _Child | None) -> None:
-        if child is not None:
-            child.end()

@@ -3,27 +3,18 @@
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import feedparser
 from bs4 import BeautifulSoup
 from lxml import etree  # type: ignore[import-untyped]
 
 from aquascene.sources import prescan
-from aquascene.sources.model import Source, SourceKind, Unreadable
-from aquascene.sources.urls import in_scope, normalise, origin_of
+from aquascene.sources.model import Listing, SourceKind, Unreadable
+from aquascene.sources.urls import normalise, origin_of
 
 _MOST_URLS = 50_000  # the limit of the sitemap protocol
 _LARGEST_XML = 20_000_000
 _NOT_PAGES = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|svg|ico|css|js|json|pdf|zip|gz|mp[34]|webm|woff2?|xml|rss|atom)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What one entry document names: pages to read and further entry documents (a sitemap index)."""
-
-    pages: tuple[str, ...]
-    entries: tuple[str, ...] = ()
 
 
 def read_entry(kind: SourceKind, body: bytes, url: str) -> Listing | Unreadable:
@@ -75,12 +66,6 @@ READERS: dict[SourceKind, Callable[[bytes, str], Listing | Unreadable]] = {
     SourceKind.SITEMAP: read_sitemap,
     SourceKind.LISTING: read_listing,
 }
-
-
-def select(source: Source, found: list[str], limit: int) -> list[str]:
-    """Choose what to read of what was found: in scope, each once, no more than the limit."""
-    chosen = dict.fromkeys(url for url in found if in_scope(url, source.allow, source.deny))
-    return list(chosen)[: min(limit, source.max_pages or limit)]
 
 
 def _urls(links: list[str], base: str) -> tuple[str, ...]:

@@ -3,7 +3,10 @@
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from hashlib import blake2b, sha256
+
+from aquascene.sources.model import StoredDocument
 
 MAX_DISTANCE = 8  # measured: 10 % of words edited gives 5 at the median, unrelated pages at least 13
 _SHORTEST_WORDS = 30
@@ -50,3 +53,9 @@ def is_near(text: str, other: str) -> bool:
 def _runs(text: str) -> Counter[tuple[str, ...]]:
     words = normalised(text).split()
     return Counter(tuple(words[at : at + 4]) for at in range(len(words) - 3))
+
+
+def original(text: str, candidates: Sequence[StoredDocument]) -> StoredDocument | None:
+    """The first candidate that the text repeats: word for word, or confirmed as near; simhash alone only proposes."""
+    plain = normalised(text)
+    return next((one for one in candidates if normalised(one.text) == plain or is_near(text, one.text)), None)

@@ -2,7 +2,6 @@
 
 import codecs
 import re
-from importlib.metadata import version
 
 import trafilatura
 from bs4 import BeautifulSoup
@@ -11,8 +10,8 @@ from charset_normalizer import from_bytes
 from aquascene.sources import hidden, metadata, prescan
 from aquascene.sources.model import Document, Unreadable
 from aquascene.sources.text import instruction_like, tidy, without_trimmings
+from aquascene.sources.version import EXTRACTOR
 
-EXTRACTOR = f"aquascene-1+trafilatura-{version('trafilatura')}"
 _SHORTEST = 80
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
 _HEADER = re.compile(r"charset\s*=\s*[\"']?([\w:.-]{1,40})", re.IGNORECASE)

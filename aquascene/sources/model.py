@@ -40,6 +40,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """What one entry document names: pages to read and further entry documents (a sitemap index)."""
+
+    pages: tuple[str, ...]
+    entries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Validators:
     """What a conditional request is made of (RFC 9110, section 13)."""
 
@@ -65,6 +73,25 @@ class Outcome(StrEnum):
     POSTPONED = "postponed"
     UNREACHABLE = "unreachable"
     FAILED = "failed"
+
+    @property
+    def is_failure(self) -> bool:
+        """Tell whether the other side failed us; refusals by robots.txt, scope or politeness are no failures."""
+        return self in _FAILURES
+
+
+_FAILURES = frozenset(
+    {
+        Outcome.GONE,
+        Outcome.UNSAFE_ADDRESS,
+        Outcome.TOO_LARGE,
+        Outcome.TOO_SLOW,
+        Outcome.TOO_MANY_REDIRECTS,
+        Outcome.NOT_A_PAGE,
+        Outcome.UNREACHABLE,
+        Outcome.FAILED,
+    }
+)
 
 
 @dataclass(frozen=True)

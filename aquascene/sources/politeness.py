@@ -19,7 +19,7 @@ def is_due(known: KnownUrl | None, now: datetime) -> bool:
     """Tell whether a URL is worth another look: one that keeps failing is asked for ever more seldom, at least weekly."""
     if known is None or known.failures < _PATIENCE:
         return True
-    return now - known.checked_at >= min(timedelta(hours=2**known.failures), timedelta(days=7))
+    return now - known.checked_at >= min(timedelta(hours=2 ** min(known.failures, 8)), timedelta(days=7))
 
 
 def retry_after_seconds(status: int, header: str | None, now: datetime) -> float | None:

@@ -3,6 +3,8 @@
 import re
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
 
+from aquascene.sources.model import Source
+
 _TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_cid|mc_eid|igshid|yclid|_hsenc|_hsmi|ref_src)$", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 _PORTS = {"http": 80, "https": 443}
@@ -48,6 +50,12 @@ def _bare_host(parts: SplitResult) -> str:
 def in_scope(url: str, allow: tuple[str, ...], deny: tuple[str, ...]) -> bool:
     """Tell whether a source covers a URL: it starts with one of `allow` and with none of `deny`."""
     return any(_under(url, prefix) for prefix in allow) and not any(_under(url, prefix) for prefix in deny)
+
+
+def select(source: Source, found: list[str], limit: int) -> list[str]:
+    """Choose what to read of what was found: in scope, each once, no more than the limit."""
+    chosen = dict.fromkeys(url for url in found if in_scope(url, source.allow, source.deny))
+    return list(chosen)[: min(limit, source.max_pages or limit)]
 
 
 def _under(url: str, prefix: str) -> bool:

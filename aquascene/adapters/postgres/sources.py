@@ -14,7 +14,6 @@ from aquascene.sources.duplicates import MAX_DISTANCE
 from aquascene.sources.model import Document, Hop, KnownUrl, Outcome, Page, RobotsRecord, StoredDocument, Validators
 
 _DOCUMENTS_LOCK = 4_207_321  # any number; one document is judged against its twins at a time
-_FAILURES = frozenset({Outcome.GONE, Outcome.FAILED, Outcome.TOO_LARGE, Outcome.TOO_SLOW, Outcome.TOO_MANY_REDIRECTS, Outcome.UNSAFE_ADDRESS})
 
 # --- hosts -------------------------------------------------------------------------------------
 
@@ -83,7 +82,7 @@ def save_page(db: Connection, new: Page) -> tuple[UUID, bool]:
 
 def save_check(db: Connection, source_key: str, url: str, outcome: Outcome, detail: str, page_id: UUID | None, now: datetime) -> None:
     """Record the last look at a URL; a look that brought no page keeps the page that was known."""
-    failed = outcome in _FAILURES
+    failed = outcome.is_failure
     values = {"source_key": source_key, "outcome": outcome.value, "detail": detail or None, "checked_at": now}
     new = insert(page_check).values(url=url, page_id=page_id, failures=int(failed), **values)
     change = values | {"page_id": func.coalesce(new.excluded.page_id, page_check.c.page_id), "failures": page_check.c.failures + 1 if failed else 0}
@@ -208,7 +207,8 @@ def get_documents(db: Connection, ids: Sequence[UUID]) -> list[StoredDocument]:
 
 def count_documents(db: Connection) -> dict[str, int]:
     """Count documents by state."""
-    return {row.state: row.count for row in db.execute(select(document.c.state, func.count().label("count")).group_by(document.c.state))}
+    counted = db.execute(select(document.c.state, func.count()).group_by(document.c.state)).tuples()
+    return dict(counted.all())
 
 
 def _stored() -> Select[Any]:
