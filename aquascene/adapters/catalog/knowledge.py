@@ -23,7 +23,8 @@ class _Fact(BaseModel):
     subject: str
     aliases: list[str] = Field(default_factory=list)
     attribute: str
-    kind: Literal["interval", "ordinal", "boolean", "set"]
+    kind: Literal["interval", "ordinal", "boolean", "set", "formula", "text"]  # formulas and texts are for people
+    value: Any = None
     optimum: Any = None
     tolerated: Any = None
     unit: str | None = ""
@@ -65,7 +66,7 @@ def _fact(path: Path, entry: Any) -> Fact:
         aliases=tuple(fact.aliases),
         attribute=fact.attribute,
         kind=fact.kind,
-        optimum=_values(fact.optimum),
+        optimum=_values(fact.value if fact.optimum is None else fact.optimum),
         tolerated=_values(fact.tolerated),
         unit=fact.unit or "",
         severity=fact.severity,
