@@ -25,7 +25,7 @@ class OpenAIWriter(Block):
         """Build the writer of this account."""
         from aquascene.adapters.writers.openai import OpenAIWriter as Adapter
 
-        return Adapter(self.api_key, self.base_url)
+        return Adapter(self.api_key, self.base_url, self.timeout_seconds)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
@@ -52,7 +52,7 @@ class AnthropicWriter(Block):
         """Build the writer of this account."""
         from aquascene.adapters.writers.anthropic import AnthropicWriter as Adapter
 
-        return Adapter(self.api_key, self.base_url)
+        return Adapter(self.api_key, self.base_url, self.timeout_seconds)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:

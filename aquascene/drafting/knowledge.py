@@ -19,7 +19,7 @@ _SELF_NAMED = {"ph", "temperature", "gh", "kh", "par"}
 _GENERIC = {stem(word) for word in ["range", "level", "value", "target", "amount", "concentration", "goal", "optimum", "height", "dose", "dosing", "injected"]}
 _GUARDED = re.compile(
     r"\b(?:danger(?:ous)?|harm(?:s|ful|ed)?|kill(?:s|ed)?|suffer(?:s|ed)?|stress(?:es|ed)?|toxic|fatal|lethal|die[sd]?|death|gasp\w*|avoid|never|not|no|don't|myth|wrong(?:ly)?|"
-    r"too (?:high|low|much|little|hot|warm|cold|strong|weak)|exceed\w*|beyond|instead of|rather than|recommended against|unsafe|hazard\w*|risk\w*|melt\w*|"
+    r"too (?:high|low|much|little|hot|warm|cold|strong|weak)|exceed\w*|beyond|instead of|rather than|recommended against|unsafe|hazard\w*|risk\w*|melt\w*|rot(?:s|ting)?|"
     r"above|below|over|under|more than|less than|fall(?:s)?|drop(?:s)?|rise(?:s)?|swing(?:s)?|change(?:s)?)\b",
     re.IGNORECASE,
 )
@@ -141,12 +141,17 @@ def judge(sentence: str, knowledge: Knowledge) -> list[Judgement]:
 
 def _judge_quantity(quantity: Quantity, sentence: str, mentions: Sequence[tuple[int, int, str]], knowledge: Knowledge, guarded: bool) -> Judgement | None:
     stems = set(content_stems(sentence))
-    nearest = sorted(mentions, key=lambda mention: min(abs(quantity.start - mention[1]), abs(mention[0] - quantity.end)))
+    nearest = sorted(mentions, key=lambda mention: _distance(mention, quantity))
     for *_, subject in nearest:
         fitting = [fact for fact in knowledge.by_subject[subject] if fact.dimension == quantity.dimension and _speaks_of(fact, stems, knowledge)]
         if fitting:
             return _compare(max(fitting, key=lambda fact: len(fact.attribute_stems & stems)), quantity, guarded)
     return None
+
+
+def _distance(mention: tuple[int, int, str], quantity: Quantity) -> int:
+    """Measure how far a name is from a figure; names mostly come first, so one that follows counts as farther."""
+    return quantity.start - mention[1] if mention[1] <= quantity.start else 3 * (mention[0] - quantity.end)
 
 
 def _speaks_of(fact: Fact, stems: set[str], knowledge: Knowledge) -> bool:
@@ -209,6 +214,8 @@ def _judge_boolean(fact: Fact, sentence: str) -> Judgement | None:
     if not fact.attribute_stems or not fact.attribute_stems <= stems or not fact.optimum or not isinstance(fact.optimum[0], bool):
         return None
     says = _NEGATED.search(sentence) is None
+    if says and _GUARDED.search(sentence):
+        return None
     message = f"{fact.subject}, {fact.attribute.replace('_', ' ')}: {'yes' if fact.optimum[0] else 'no'}"
     if says == fact.optimum[0]:
         return Judgement(FindingVerdict.SUPPORTED, fact, sentence, message)

@@ -49,9 +49,9 @@ def stem(word: str) -> str:
     """Cut common English endings, so that `plants` meets `plant` and `trimming` meets `trim`."""
     if len(word) <= 3:
         return word
-    for ending, least in (("ies", 3), ("ing", 4), ("ers", 4), ("er", 4), ("ed", 4), ("es", 4), ("ly", 4), ("s", 3)):
+    for ending, least in (("ies", 3), ("ied", 3), ("ing", 4), ("ers", 4), ("er", 4), ("ed", 4), ("es", 4), ("ly", 4), ("s", 3)):
         if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= least - 1:
-            cut = word[: -len(ending)] + ("y" if ending == "ies" else "")
+            cut = word[: -len(ending)] + ("y" if ending in {"ies", "ied"} else "")
             return cut[:-1] if len(cut) > 3 and cut[-1] == cut[-2] and cut[-1] not in "lse" else cut.rstrip("e")
     return word.rstrip("e")
 

@@ -76,7 +76,7 @@ def responses(request: Request, body: dict[str, Any] = _Body) -> JSONResponse:
     given = body.get("input", "")
     users = [given] if isinstance(given, str) else _users(given)
     text, refusal, ended = _complete(str(body["model"]), users, form.get("schema") if form.get("type") == "json_schema" else None)
-    content = {"type": "refusal", "refusal": refusal} if refusal else {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    content: dict[str, Any] = {"type": "refusal", "refusal": refusal} if refusal else {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     return JSONResponse(_response(body, content, ended, text or refusal or ""))
 
 

@@ -28,9 +28,10 @@ class AnthropicWriter:
 
     name = "anthropic"
 
-    def __init__(self, api_key: SecretStr, base_url: str | None = None) -> None:
+    def __init__(self, api_key: SecretStr, base_url: str | None = None, timeout_seconds: float | None = None) -> None:
         self._key = api_key
         self._url = base_url or PUBLIC_URL
+        self._patience = timeout_seconds
         self._client: Any = None
 
     def _open(self) -> Any:
@@ -44,10 +45,11 @@ class AnthropicWriter:
         """Ask once; see the port."""
         import anthropic
 
+        seconds = min(limits.timeout_seconds, self._patience or limits.timeout_seconds)
         try:
-            answer = self._open().messages.create(**_arguments(request, schema, model, limits))
+            answer = self._open().messages.create(**_arguments(request, schema, model, limits, seconds))
         except anthropic.APITimeoutError as exc:
-            raise WriterBusy(f"anthropic did not answer within {limits.timeout_seconds:g} s", maybe_billed=True) from exc
+            raise WriterBusy(f"anthropic did not answer within {seconds:g} s", maybe_billed=True) from exc
         except anthropic.APIConnectionError as exc:
             raise WriterBusy(f"anthropic cannot be reached at {self._url}") from exc
         except anthropic.APIStatusError as exc:
@@ -57,14 +59,14 @@ class AnthropicWriter:
         return _read(answer, schema)
 
 
-def _arguments(request: WriterRequest, schema: type[BaseModel], model: str, limits: CallLimits) -> dict[str, Any]:
+def _arguments(request: WriterRequest, schema: type[BaseModel], model: str, limits: CallLimits, seconds: float) -> dict[str, Any]:
     return {
         "model": model,
         "system": request.system,
         "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
         "max_tokens": limits.max_output_tokens,
         "output_config": {"format": {"type": "json_schema", "schema": strict_schema(schema)}},
-        "timeout": limits.timeout_seconds,
+        "timeout": seconds,
     }
 
 

@@ -21,9 +21,10 @@ class OpenAIWriter:
 
     name = "openai"
 
-    def __init__(self, api_key: SecretStr, base_url: str | None = None) -> None:
+    def __init__(self, api_key: SecretStr, base_url: str | None = None, timeout_seconds: float | None = None) -> None:
         self._key = api_key
         self._url = base_url or PUBLIC_URL
+        self._patience = timeout_seconds
         self._client: Any = None
 
     def _open(self) -> Any:
@@ -37,10 +38,11 @@ class OpenAIWriter:
         """Ask once; see the port."""
         import openai
 
+        seconds = min(limits.timeout_seconds, self._patience or limits.timeout_seconds)
         try:
-            answer = self._open().chat.completions.create(**_arguments(request, schema, model, limits))
+            answer = self._open().chat.completions.create(**_arguments(request, schema, model, limits, seconds))
         except openai.APITimeoutError as exc:
-            raise WriterBusy(f"openai did not answer within {limits.timeout_seconds:g} s", maybe_billed=True) from exc
+            raise WriterBusy(f"openai did not answer within {seconds:g} s", maybe_billed=True) from exc
         except openai.APIConnectionError as exc:
             raise WriterBusy(f"openai cannot be reached at {self._url}") from exc
         except openai.APIStatusError as exc:
@@ -50,7 +52,7 @@ class OpenAIWriter:
         return _read(answer, schema)
 
 
-def _arguments(request: WriterRequest, schema: type[BaseModel], model: str, limits: CallLimits) -> dict[str, Any]:
+def _arguments(request: WriterRequest, schema: type[BaseModel], model: str, limits: CallLimits, seconds: float) -> dict[str, Any]:
     messages = [{"role": "system", "content": request.system}, *({"role": turn.role, "content": turn.text} for turn in request.turns)]
     reasoning = {"reasoning_effort": "low"} if model.startswith(("gpt-5", "o3", "o4")) else {}
     return {
@@ -58,7 +60,7 @@ def _arguments(request: WriterRequest, schema: type[BaseModel], model: str, limi
         "messages": messages,
         "max_completion_tokens": limits.max_output_tokens,
         "response_format": {"type": "json_schema", "json_schema": {"name": schema.__name__, "strict": True, "schema": strict_schema(schema)}},
-        "timeout": limits.timeout_seconds,
+        "timeout": seconds,
         **reasoning,
     }
 
