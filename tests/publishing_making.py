@@ -42,10 +42,10 @@ Trim every week.
 """
 
 
-def a_reference(number: int, **values: Any) -> Reference:
+def a_reference(which: int, **values: Any) -> Reference:
     urls = {1: "https://one.example/carpets", 2: "https://two.example/co2"}
     titles = {1: "Carpet plants", 2: "Carbon dioxide"}
-    base = Reference(number, str(UUID(int=number)), urls[number], titles[number], "A. Writer", "CC BY 4.0", T0, T0 - timedelta(days=2), "ab" * 32)
+    base = Reference(which, str(UUID(int=which)), urls[which], titles[which], "A. Writer", "CC BY 4.0", T0, T0 - timedelta(days=2), "ab" * 32)
     return replace(base, **values)
 
 
