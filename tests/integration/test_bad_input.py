@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from aquascene.adapters.local_state import LocalState
 from aquascene.adapters.processes import MARK
 from tests.e2e.conftest import environment
 
@@ -77,6 +78,6 @@ def test_start_that_fails_half_way_is_finished_by_the_next(tmp_path: Path) -> No
     home = tmp_path / "home"
     held = demo(home, DATABASE_URL="postgresql://u@127.0.0.1:1/x")  # fails after the state folder and the ports were made
     assert held.returncode == 2
-    script = "from aquascene.adapters.local_state import LocalState; from pathlib import Path; import sys; s = LocalState(Path(sys.argv[1])); s.prepare(); s.take_lock()"
-    free = subprocess.run([sys.executable, "-c", script, str(home)], capture_output=True, text=True, timeout=30, check=False)
-    assert free.returncode == 0, free.stderr
+    state = LocalState(home)
+    state.prepare()
+    state.take_lock()  # raises while an earlier start still holds it
