@@ -27,6 +27,7 @@ _FIRST_BACKOFF = timedelta(seconds=1)
 _LONGEST_BACKOFF = timedelta(minutes=5)
 HEALTHY_LATER_CHUNKS = 3
 ABSENCE_AFTER = timedelta(minutes=60)
+LOOKUP_GRACE = timedelta(seconds=2)  # what a killed sender had on its way must have arrived before "not found" counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ def resolve(proofs: Proofs, rules: Rules, now: datetime) -> ChunkState:
     """Decide upon an unknown chunk: accepted, planned (proven absent), abandoned (nobody will ever know), or still unknown."""
     if proofs.events or proofs.found:
         return _S.ACCEPTED
-    if proofs.found is False and rules.lookup_is_authoritative:
-        return _S.PLANNED
     waited = now - proofs.unknown_since
+    if proofs.found is False and rules.lookup_is_authoritative and waited >= LOOKUP_GRACE:
+        return _S.PLANNED
     healthy = proofs.later_chunks_proven >= HEALTHY_LATER_CHUNKS
     if rules.policy is Policy.PREFER_NO_LOSS and waited >= ABSENCE_AFTER and healthy:
         return _S.PLANNED

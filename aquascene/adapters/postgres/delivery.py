@@ -103,7 +103,12 @@ def set_campaign_state(db: Connection, campaign_id: UUID, new: CampaignState, *o
 
 def resume(db: Connection, campaign_id: UUID) -> bool:
     """Let a held or paused campaign go on; chunks that were held are planned again."""
-    going = set_campaign_state(db, campaign_id, CampaignState.SENDING, CampaignState.HELD, CampaignState.PAUSED)
+    return resume_held(db, campaign_id) or set_campaign_state(db, campaign_id, CampaignState.SENDING, CampaignState.PAUSED)
+
+
+def resume_held(db: Connection, campaign_id: UUID) -> bool:
+    """Let a held campaign go on, with its held chunks; a paused one stays as it is."""
+    going = set_campaign_state(db, campaign_id, CampaignState.SENDING, CampaignState.HELD)
     if going:
         db.execute(update(chunk).where(chunk.c.campaign_id == campaign_id, chunk.c.state == "held").values(state="planned"))
     return going
