@@ -12,9 +12,10 @@ _HEAD = """# Configuration
 
 A setting is looked up in this order; the first place that has it wins:
 
-1. options of the command,
+1. options of a command that has one for the setting,
 2. environment variables,
-3. secret files: `NAME_FILE` names a file that holds the value of `NAME`; a file called `name` in the secrets directory (`SECRETS_DIR`, otherwise `/run/secrets`) does the same,
+3. secret files: `NAME_FILE` names a file that holds the value of `NAME`; a file called `name` in the secrets directory
+   (`SECRETS_DIR`, otherwise `/run/secrets`) does the same,
 4. `config/<environment>.yaml`, or the file that `CONFIG_FILE` names in its place,
 5. `config/base.yaml`,
 6. the default.
@@ -25,6 +26,7 @@ Unknown keys are refused with their path. `ENVIRONMENT` is one of `development`,
 `aquascene config show` prints what holds, `aquascene config explain web.port` says where a value comes from, and
 `aquascene config check` reports every error at once. Secrets are marked; they belong into a variable or a secret file, never into YAML that is committed.
 In YAML the groups below are mappings: `web: {port: 8080}` is the same as the variable `WEB__PORT=8080`.
+Lists in variables are JSON: `FETCH__LOOPBACK_ALLOW='["127.0.0.1:8101"]'`.
 """
 _TABLE = "| setting | variable | default | meaning |\n|---|---|---|---|"
 
