@@ -49,7 +49,7 @@ def edit(draft: Draft, text: Text, sources: Sequence[Source], content_type: Cont
     by_url = {source.url: source for source in sources}
     claims: list[Claim] = []
     findings: list[Finding] = []
-    for sentence in split(text.body_markdown):
+    for sentence in split(text.body_markdown, content_type.labels.get("references_heading", "Sources")):
         source = by_url.get(targets.get(sentence.cited or "", ""))
         claim = _kept(sentence, source, draft.claims) or (carried(sentence, source, knowledge) if source else None)
         claims += [claim] if claim else []
@@ -61,10 +61,10 @@ def edit(draft: Draft, text: Text, sources: Sequence[Source], content_type: Cont
     return _composed(draft, text, claims, findings, editor)
 
 
-def split(body_markdown: str) -> Iterator[Sentence]:
+def split(body_markdown: str, references_heading: str = "Sources") -> Iterator[Sentence]:
     """Split a body into sentences with their sections and citations; headings, quotes and the list of sources are left out."""
     section = "lead"
-    for line in _TARGET.sub("", body_markdown).split("\n## Sources", 1)[0].splitlines():
+    for line in _TARGET.sub("", body_markdown).split(f"\n## {references_heading}", 1)[0].splitlines():
         if line.startswith("#"):
             section = line.lstrip("# ").strip()
         elif line.strip() and not line.startswith((">", "|", "<", "---", "*")):

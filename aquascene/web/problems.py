@@ -3,10 +3,11 @@
 import logging
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from aquascene import errors
@@ -62,6 +63,8 @@ def _of_aquascene(request: Request, error: Exception) -> Response:
 
 def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 401 and request.method == "GET" and _wants_page(request):
+        return RedirectResponse(f"/desk/sign-in?next={quote(request.url.path)}", 303)
     return problem(request, error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
 

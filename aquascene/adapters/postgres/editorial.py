@@ -116,10 +116,9 @@ def verdict_of(db: Connection, draft_id: UUID) -> Verdict | None:
     return _verdict(row) if row else None
 
 
-def verdicts_upon(db: Connection, brief_id: UUID) -> dict[UUID, Verdict]:
-    """List the verdicts upon the versions of a brief, by draft."""
-    rows = db.execute(select(verdict).join_from(verdict, draft, verdict.c.draft_id == draft.c.id).where(draft.c.brief_id == brief_id))
-    return {row.draft_id: _verdict(row) for row in rows}
+def verdicts_upon(db: Connection, draft_ids: list[UUID]) -> dict[UUID, Verdict]:
+    """Find the verdicts upon some drafts, by draft."""
+    return {row.draft_id: _verdict(row) for row in db.execute(select(verdict).where(verdict.c.draft_id.in_(draft_ids)))}
 
 
 def _verdict(row: Row[Any]) -> Verdict:
