@@ -75,11 +75,11 @@ class GenerationSettings(_Group):
     """Language models: which, how much, how dear."""
 
     openai_model: str = Field("gpt-5-mini", description="Model asked of the OpenAI-compatible endpoint.")
-    anthropic_model: str = Field("claude-sonnet-4-5", description="Model asked of Anthropic.")
+    anthropic_model: str = Field("claude-sonnet-5-5", description="Model asked of Anthropic.")
     daily_budget_usd: float = Field(5.0, ge=0, description="Model calls stop before they would pass this sum in a day (UTC), US dollars.")
     run_budget_usd: float = Field(1.0, ge=0, description="Model calls stop before one run would pass this sum, US dollars.")
     timeout_seconds: float = Field(120.0, gt=0, description="Time for one model call, seconds.")
-    max_output_tokens: int = Field(4000, ge=100, description="Longest completion, tokens.")
+    max_output_tokens: int = Field(8000, ge=100, description="Longest completion with what the model thinks, tokens.")
     max_revisions: int = Field(2, ge=0, le=5, description="Revisions asked of the model when its own draft fails a check.")
     max_passages: int = Field(12, ge=1, le=50, description="Passages given to the model as evidence.")
     allow_sandbox: bool = Field(False, description="Let the sandbox writer be used; true in demo and development only.")
@@ -127,7 +127,7 @@ class NewsletterSettings(_Group):
     events_kept_days: int = Field(90, ge=2, description="Delivery events are deleted after this time, days; counts stay on the deliveries.")
 
 
-class PrefectSettings(_Group):
+class OrchestrationSettings(_Group):
     """The orchestrator as we use it."""
 
     port: int = Field(4200, ge=1, le=65535, description="Port of the embedded Prefect server.")
@@ -178,7 +178,8 @@ class Settings(BaseSettings):
     review: ReviewSettings = Field(default_factory=ReviewSettings, description="Review.")
     publishing: PublishingSettings = Field(default_factory=PublishingSettings, description="Public site.")
     newsletter: NewsletterSettings = Field(default_factory=NewsletterSettings, description="Newsletter.")
-    prefect: PrefectSettings = Field(default_factory=PrefectSettings, description="Orchestrator.")
+    # Not "prefect": the engine sets PREFECT__FLOW_RUN_ID and others, which would be read as unknown keys of that group.
+    orchestration: OrchestrationSettings = Field(default_factory=OrchestrationSettings, description="Orchestrator.")
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings, description="Sandbox.")
 
     @classmethod

@@ -104,7 +104,7 @@ def gather(brief: Brief, documents: Sequence[DocumentLike], max_passages: int) -
     candidates = [(document, passage) for document in documents for passage in split_passages(document.text)]
     wanted = _query_weights(brief, [passage for _, passage in candidates])
     scored = [(_score(passage, wanted), document, passage) for document, passage in candidates]
-    scored = [entry for entry in scored if entry[0] > 0]
+    scored = [(score + _title_score(document, wanted), document, passage) for score, document, passage in scored if score > 0]
     scored.sort(key=lambda entry: (-entry[0], entry[1].url, entry[2]))
     return Evidence(_group(scored, max_passages))
 
@@ -142,6 +142,11 @@ def _score(passage: str, wanted: dict[str, float]) -> float:
     if len(met) < min(2, len(wanted)):
         return 0.0
     return sum(wanted[stem] * counts[stem] * 2.2 / (counts[stem] + 1.2) for stem in met)
+
+
+def _title_score(document: DocumentLike, wanted: dict[str, float]) -> float:
+    """Prefer documents that are about the topic to those that mention it."""
+    return 0.8 * sum(weight for stem, weight in wanted.items() if stem in set(content_stems(document.title)))
 
 
 def _group(scored: Sequence[tuple[float, DocumentLike, str]], max_passages: int) -> tuple[Source, ...]:

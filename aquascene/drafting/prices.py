@@ -1,10 +1,12 @@
 """What model calls cost: an upper bound before a call, the real sum after it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aquascene.drafting.ports import CallLimits, Usage, WriterRequest
 
+_DATE = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2}|latest)$")
 CHARS_PER_TOKEN = 3  # English is nearer to four; a bound must not be too low
 
 
@@ -27,11 +29,11 @@ class PriceList:
     models: Mapping[str, Price] = field(default_factory=dict)
 
     def price(self, model: str) -> Price:
-        """Find the price of a model: by its name, else by its longest listed beginning (dated names), else the highest."""
+        """Find the price of a model by its name, with or without a date; else the highest. (`!` starts a fault of the sandbox.)"""
         plain = model.split("!", 1)[0]
-        known = [name for name in self.models if plain.startswith(name)]
-        if known:
-            return self.models[max(known, key=len)]
+        for name in (plain, _DATE.sub("", plain)):
+            if name in self.models:
+                return self.models[name]
         return Price(max((p.input_usd for p in self.models.values()), default=20.0), max((p.output_usd for p in self.models.values()), default=100.0))
 
 

@@ -9,7 +9,9 @@ _QUOTES = str.maketrans(
 )
 _SPACE = re.compile(r"\s+")
 _END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|approx|ca|cf|vs|etc|no|fig|spp|sp|var|dr|mr|mrs|st|min|max)\.|\b[A-Z]\.)[\"')\]]*$", re.IGNORECASE)
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|approx|ca|cf|vs|etc|no|fig|spp|sp|var|dr|mr|mrs|st|min|max)\.|(?<![°\d])(?<![°\d] )\b[A-Z]\.)[\"')\]]*$", re.IGNORECASE
+)
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _STOP_WORDS = """
 a about above after again all also am an and any are as at be because been before being between both but by can could did do does doing done each else ever

@@ -6,6 +6,7 @@ Deterministic: the same request gives the same answer. It knows nothing of the p
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,8 @@ _ORDER = re.compile(
 _DANGLING = re.compile(
     r"^(?:This|That|These|Those|It|They|He|She|But|And|So|Or|Yet|However|Otherwise|Instead|Also|Then|Here|There|Such|Both|Its|Their|Like that|Even so)\b"
 )
+_LEANING = re.compile(r"\b(?:it|its|they|them|their|this|these|those|he|she|there|such|same|other|another|else|former|latter|ones?)\b", re.IGNORECASE)
+_PLACED = re.compile(r"\b(?:there|here|then|today|yesterday|on the (?:left|right)|side|week|we|our|my|I)\b")
 _COUNT = re.compile(r"(\d+) to (\d+) statements")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9'-]+|\d+(?:\.\d+)?")
 _COMMON_WORDS = """
@@ -41,6 +44,7 @@ class Sentence:
     place: int
     text: str
     stems: frozenset[str]
+    doubt: float
 
 
 @dataclass
@@ -76,7 +80,7 @@ class Filler:
         items = _resolve(schema.get("items", {}), root)
         described = f"{name} {schema.get('description', '')}"
         count = _COUNT.search(described)
-        most = int(count[2]) if count else schema.get("maxItems", 3)
+        most = (int(count[1]) + int(count[2]) + 1) // 2 if count else schema.get("maxItems", 3)
         if {"source_id", "quote"} <= set(items.get("properties", {})):
             return [self._statement(sentence, items["properties"], root) for sentence in self._take(described, most)]
         return [self.fill(items, name, root) for _ in range(schema.get("minItems", 1))]
@@ -110,9 +114,10 @@ class Filler:
     def _worth(self, sentence: Sentence, hints: frozenset[str]) -> float:
         relevance = sum(weight for stem, weight in self.wanted.items() if stem in sentence.stems)
         if relevance == 0:
-            return 0.0
-        affinity = len(hints & sentence.stems)
-        return relevance + 1.2 * affinity - 0.35 * self.used.get(sentence.source_id, 0) - (1.5 if _DANGLING.match(sentence.text) else 0.0)
+            return 0.0  # speaks of something else
+        affinity = min(2, len(hints & sentence.stems))
+        spread = 0.25 * self.used.get(sentence.source_id, 0) + 0.2 * _rank(sentence.source_id)[0]
+        return max(0.01, relevance + affinity - spread - sentence.doubt)
 
 
 def answer(messages: list[str], schema: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def answer(messages: list[str], schema: dict[str, Any]) -> dict[str, Any]:
     request = _request(prompt)
     complaint = " ".join(messages[1:])
     pool = [sentence for sentence in _sentences(prompt) if sentence.text not in complaint]
-    filler = Filler(pool, _wanted(request, prompt), str(request.get("topic") or "Notes from the sources").strip())
+    filler = Filler(pool, _weighed(_wanted(request, prompt), pool), str(request.get("topic") or "Notes from the sources").strip())
     filled: dict[str, Any] = filler.fill(schema, "", schema)
     return filled
 
@@ -158,6 +163,12 @@ def _wanted(request: dict[str, Any], prompt: str) -> dict[str, float]:
     return weights or dict.fromkeys(_stems(_SOURCE.sub("", prompt)), 1.0)
 
 
+def _weighed(wanted: dict[str, float], pool: list[Sentence]) -> dict[str, float]:
+    """Lower the weight of words that nearly every sentence holds."""
+    spread = {stem: sum(1 for sentence in pool if stem in sentence.stems) for stem in wanted}
+    return {stem: weight * math.log(1 + len(pool) / (1 + spread[stem])) / 2 for stem, weight in wanted.items()}
+
+
 def _sentences(prompt: str) -> list[Sentence]:
     found: list[Sentence] = []
     seen: set[str] = set()
@@ -167,8 +178,14 @@ def _sentences(prompt: str) -> list[Sentence]:
             sentence = raw.strip()
             if _usable(sentence) and sentence.lower() not in seen:
                 seen.add(sentence.lower())
-                found.append(Sentence(source_id, place, sentence, _stems(sentence)))
+                found.append(Sentence(source_id, place, sentence, _stems(sentence), _doubt(sentence)))
     return found
+
+
+def _doubt(sentence: str) -> float:
+    """Weigh how much a sentence leans on what stood before it: pronouns without a noun, an opening that goes on."""
+    opening = " ".join(sentence.split()[:7])
+    return (3.0 if _DANGLING.match(sentence) else 0.0) + (2.0 if _LEANING.search(opening) else 0.0) + (1.0 if _PLACED.search(sentence) else 0.0)
 
 
 def _usable(sentence: str) -> bool:

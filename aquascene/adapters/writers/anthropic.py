@@ -14,6 +14,7 @@ from aquascene.drafting.ports import CallLimits, Completion, Stop, Usage, Writer
 from aquascene.drafting.schema import strict_schema
 
 PUBLIC_URL = "https://api.anthropic.com"
+_THINKERS = ("claude-sonnet-5", "claude-opus-5", "claude-fable-5")  # they think unless told otherwise, and thinking is paid as output
 _STOPS = {
     "end_turn": Stop.DONE,
     "stop_sequence": Stop.DONE,
@@ -60,12 +61,13 @@ class AnthropicWriter:
 
 
 def _arguments(request: WriterRequest, schema: type[BaseModel], model: str, limits: CallLimits, seconds: float) -> dict[str, Any]:
+    effort = {"effort": "low"} if model.startswith(_THINKERS) else {}
     return {
         "model": model,
         "system": request.system,
         "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
         "max_tokens": limits.max_output_tokens,
-        "output_config": {"format": {"type": "json_schema", "schema": strict_schema(schema)}},
+        "output_config": {"format": {"type": "json_schema", "schema": strict_schema(schema)}, **effort},
         "timeout": seconds,
     }
 
