@@ -85,7 +85,7 @@ def _document(html: str, url: str) -> Document | Unreadable:
         title=about.title or text.split("\n")[0][:120],
         text=text,
         author=about.author,
-        published_at=about.published_at,
+        published_at=about.published_at or metadata.searched_date(str(soup), url),
         language=about.language or metadata.guess_language(text),
         licence=about.licence,
         canonical_url=about.canonical_url,

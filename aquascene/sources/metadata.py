@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
+from html import unescape
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
+from htmldate import find_date
 
 from aquascene.sources.text import tidy
 from aquascene.sources.urls import host_of, normalise
 
 _ARTICLES = ("Article", "NewsArticle", "BlogPosting", "TechArticle", "Report", "ScholarlyArticle", "WebPage", "HowTo", "Recipe", "Review")
 _OPEN = re.compile(r"creativecommons\.org|opendatacommons\.org|gnu\.org/licenses|/(?:publicdomain|licen[cs]e)s?/", re.IGNORECASE)
+_BYLINE_END = re.compile(r"\s@|\s\d|[|•·]")  # "Ann Example @ann Nov 18, 2019 • 2 min read"
+_SEPARATOR = re.compile(r"\s+[|–—·»-]\s+")
 _STOP_WORDS = {
     "en": "the and of to in is that for with are this it as on be was not have from by",
     "de": "der die und das ist nicht mit ein eine den von zu auf für sich des dem im auch wird",
@@ -43,13 +47,8 @@ class Metadata:
 def read(soup: BeautifulSoup, url: str) -> Metadata:
     """Read metadata from JSON-LD, meta elements and the page itself, in this order of trust."""
     data = _json_ld(soup)
-    heading = soup.find("h1")
-    headlines = [
-        _text(data.get("headline")),
-        _meta(soup, "og:title", "twitter:title", "dc.title"),
-        tidy(heading.get_text(" ")) if heading else "",
-        _page_title(soup),
-    ]
+    said = [_text(data.get("headline")), _without_site(_meta(soup, "og:title", "twitter:title", "dc.title"), soup)]
+    headlines = [*said, *_headings(soup)]
     return Metadata(
         title=next((line for line in headlines if line), "")[:500],
         headlines=tuple(headlines),
@@ -116,24 +115,34 @@ def _items(value: Any, depth: int) -> Iterator[dict[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    return tidy(value) if isinstance(value, str) else ""
+    return tidy(unescape(value)) if isinstance(value, str) else ""
 
 
 def _meta(soup: BeautifulSoup, *names: str) -> str:
     for name in names:
         for attribute in ("property", "name", "itemprop"):
             node = soup.find("meta", attrs={attribute: re.compile(rf"^{re.escape(name)}$", re.IGNORECASE)})
-            if isinstance(node, Tag) and (said := tidy(str(node.get("content") or ""))):
+            if isinstance(node, Tag) and (said := _text(node.get("content"))):
                 return said
     return ""
 
 
-def _page_title(soup: BeautifulSoup) -> str:
-    title = tidy(soup.title.get_text(" ")) if soup.title else ""
+def _headings(soup: BeautifulSoup) -> list[str]:
+    """Headlines from the page itself, best first: the heading that its <title> repeats, the first h1, the <title>."""
+    title = tidy(soup.title.get_text(" ")).replace("\n", " ") if soup.title else ""
+    shown = [tidy(node.get_text(" ")).replace("\n", " ") for node in soup.find_all(["h1", "h2", "h3"], limit=50)]
+    # Old templates have the site's name as h1 and the headline as h2; the <title> holds both.
+    repeated = max((text for text in shown if text and text in title and text != _meta(soup, "og:site_name")), key=len, default="")
+    first = soup.find("h1")
+    return [repeated if len(repeated) * 3 >= len(title) else "", tidy(first.get_text(" ")).replace("\n", " ") if first else "", _without_site(title, soup)]
+
+
+def _without_site(title: str, soup: BeautifulSoup) -> str:
+    """Cut the site's name from the end: "Growing moss | The Scape"."""
     name = _meta(soup, "og:site_name")
-    # "Growing moss | The Scape": the site's name is no part of the title.
-    parts = re.split(r"\s+[|–—·»-]\s+", title)
-    return title.removesuffix(parts[-1]).rstrip(" |–—·»-") if len(parts) > 1 and (parts[-1] == name or len(parts[-1].split()) <= 3) else title
+    parts = _SEPARATOR.split(title)
+    is_site = len(parts) > 1 and (parts[-1] == name or (len(parts[-1].split()) <= 3 and len(parts[-1]) * 2 < len(title)))
+    return title[: -len(parts[-1])].rstrip(" |–—·»-") if is_site else title
 
 
 def _author(soup: BeautifulSoup, data: dict[str, Any]) -> str | None:
@@ -143,7 +152,8 @@ def _author(soup: BeautifulSoup, data: dict[str, Any]) -> str | None:
     if not name:
         node = soup.select_one('[rel~="author"], [itemprop="author"], .author, .byline')
         name = tidy(node.get_text(" ")).replace("\n", " ") if node else ""
-    name = re.sub(r"^(?:written )?by\s+", "", name, flags=re.IGNORECASE).strip()
+    name = re.sub(r"^(?:written )?by\s+", "", name, flags=re.IGNORECASE)
+    name = _BYLINE_END.split(name, maxsplit=1)[0].strip(" ,;-")
     return name if name and len(name) <= 120 and "://" not in name else None
 
 
@@ -154,6 +164,12 @@ def _published_at(soup: BeautifulSoup, data: dict[str, Any]) -> datetime | None:
     ]
     said += [str(node.get("datetime")) for node in soup.select("time[datetime]")[:1]]
     return next((at for text in said if text and (at := parse_time(text))), None)
+
+
+def searched_date(html: str, url: str) -> datetime | None:
+    """Look for a date in the page's address and markup where nothing states it."""
+    found = find_date(html, url=url, original_date=True, extensive_search=False)
+    return parse_time(found) if found else None
 
 
 def _language(soup: BeautifulSoup, data: dict[str, Any]) -> str | None:
@@ -172,7 +188,7 @@ def _licence(soup: BeautifulSoup, data: dict[str, Any], url: str) -> str | None:
     said = _text(stated.get("url") or stated.get("@id") or stated.get("name")) if isinstance(stated, dict) else _text(stated)
     for node in soup.select('[rel~="license"][href]'):
         said = said or normalise(str(node["href"]), url) or ""
-    said = said or _meta(soup, "license", "licence", "dcterms.license", "dc.rights", "dcterms.rights", "rights", "copyright")
+    said = said or _meta(soup, "license", "licence", "dcterms.license", "dc.rights", "dcterms.rights", "rights")
     if not said:
         linked = (
             str(node["href"])

@@ -10,7 +10,7 @@ _INVISIBLE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\n{2,}")
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
 _LETTERS = re.compile(r"\w+")
 
 _PROMO = re.compile(
@@ -64,7 +64,7 @@ def without_trimmings(text: str, titles: list[str]) -> str:
 
 def instruction_like(text: str, most: int = 10) -> list[str]:
     """Find sentences that talk to a machine rather than to a reader; a person judges them."""
-    found = (sentence.strip() for sentence in _SENTENCE.findall(text[:1_000_000]) if _INSTRUCTIONS.search(sentence))
+    found = (sentence.strip() for sentence in _SENTENCE_END.split(text[:1_000_000]) if _INSTRUCTIONS.search(sentence))
     return [sentence[:300] for sentence, _ in zip(found, range(most), strict=False)]
 
 
