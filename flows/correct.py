@@ -21,4 +21,4 @@ def correct(
     A changed text is a new version of the draft: edit it, have it approved, and publish it.
     """
     publishing.put_correction(article_id, note, actor)
-    return publishing.summary_of(publishing.switch())
+    return publishing.summary_of(publishing.switch(news=True))

@@ -18,4 +18,4 @@ def withdraw(
 ) -> PublishSummary:
     """Take a published article back for good; its address answers 410 and says why."""
     publishing.take_back(article_id, note, actor)
-    return publishing.summary_of(publishing.switch())
+    return publishing.summary_of(publishing.switch(news=True))

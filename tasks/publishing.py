@@ -34,9 +34,9 @@ def choose_drafts(draft_ids: list[UUID] | None) -> list[UUID]:
 
 
 @task(task_run_name="switch-site", tags=["publishing"], **retries.NETWORK)
-def switch() -> Switch:
+def switch(news: bool) -> Switch:
     """Render the site, upload what changed, switch, and mark what is live; nothing to do makes no new version."""
-    done = switch_site(PostgresSiteRows(run_id()), wiring.object_store(), wiring.site())
+    done = switch_site(PostgresSiteRows(run_id()), wiring.object_store(), wiring.site(), news=news)
     log.info("site_published number=%d changed=%d live=%d", done.version.number, len(done.changed), len(done.live))
     _show(done)
     return done

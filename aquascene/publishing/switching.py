@@ -19,6 +19,7 @@ from aquascene.sources.ports import ObjectStore
 log = logging.getLogger(__name__)
 
 POINTER = "site/live"
+HELD = "site/held"
 ATTEMPTS = 8
 
 
@@ -28,10 +29,15 @@ def live_version(rows: SiteRows, store: ObjectStore) -> SiteVersion | None:
     return rows.version(UUID(value)) if value else None
 
 
-def switch_site(rows: SiteRows, store: ObjectStore, site: Site) -> Switch:
-    """Bring the site to what the rows say, in one switch; no new version when it shows that already."""
+def switch_site(rows: SiteRows, store: ObjectStore, site: Site, *, news: bool = True) -> Switch:
+    """Bring the site to what the rows say, in one switch; no new version when it shows that already.
+
+    A version that somebody rolled back to stays up until there is news: an idle run must not undo the rollback.
+    """
     for _ in range(ATTEMPTS):
         before = live_version(rows, store)
+        if before and not news and store.read_pointer(HELD) == str(before.id):
+            return Switch(before, (), (), ())
         content = rows.content()
         pages = render_site(site, content)
         manifest = Manifest.of(pages)
@@ -49,14 +55,16 @@ def switch_site(rows: SiteRows, store: ObjectStore, site: Site) -> Switch:
 
 
 def roll_back_site(rows: SiteRows, store: ObjectStore) -> SiteVersion:
-    """Show the version before the live one again, in one step; the next publish renders from the rows anew.
+    """Show the version before the live one again, in one step.
 
-    Rows of articles are not changed: withdraw or correct what was wrong before the next publish.
+    Rows of articles are not changed, and the next publish that has news renders from the rows anew:
+    withdraw or correct what was wrong before it.
     """
     live = live_version(rows, store)
     previous = rows.version(live.previous_id) if live and live.previous_id else None
     if live is None or previous is None:
         raise NotFound("there is no earlier version of the site to go back to")
+    store.swap_pointer(HELD, str(previous.id), store.read_pointer(HELD))
     store.swap_pointer(POINTER, str(previous.id), str(live.id))
     rows.note_switch(previous, "site.rolled-back")
     return previous
