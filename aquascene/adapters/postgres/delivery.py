@@ -136,14 +136,15 @@ def freeze(db: Connection, campaign_id: UUID, size: int, now: datetime) -> Campa
     candidates = db.execute(select(func.count()).select_from(subscriber).where(everyone)).scalar_one()
     place = func.row_number().over(order_by=subscriber.c.id) - 1
     audience = select(subscriber.c.id, place.label("place")).where(everyone, not_(shut)).cte("audience")
-    number = (audience.c.place / size + 1).cast(chunk.c.number.type)
+    number = (func.div(audience.c.place, size) + 1).cast(chunk.c.number.type)
     sized = select(text("CAST(:campaign AS uuid)"), number, text("'planned'"), func.count()).select_from(audience).group_by(number)
     chunks = insert(chunk).from_select(["campaign_id", "number", "state", "size"], sized).returning(chunk.c.number).cte("chunks")
     rows = select(
         text("CAST(:campaign AS uuid)"), audience.c.id, func.gen_random_uuid(), number, (audience.c.place % size).cast(chunk.c.number.type), text("'planned'")
     )
     columns = ["campaign_id", "subscriber_id", "recipient_id", "chunk_number", "position", "state"]
-    planned = db.execute(insert(delivery).from_select(columns, rows).add_cte(chunks), {"campaign": campaign_id}).rowcount
+    db.execute(insert(delivery).from_select(columns, rows).add_cte(chunks), {"campaign": campaign_id})
+    planned = db.execute(select(func.count()).where(delivery.c.campaign_id == campaign_id)).scalar_one()
     values = {"candidates": candidates, "excluded": candidates - planned, "frozen_at": now, "state": "sending"}
     return _campaign(db.execute(update(campaign).where(campaign.c.id == campaign_id).values(**values).returning(campaign)).one())
 

@@ -14,7 +14,7 @@ from aquascene.audience.consent import state_after
 from aquascene.audience.model import Consent, SubscriberState, SuppressionReason
 from aquascene.delivery.events import RANKS, STATES, SUPPRESSING_KINDS, Event, suppression_for
 
-_LOCK = 4_207_312  # any number; one applier at a time, so that two of them cannot wait for each other's rows
+_LOCK = 4_207_340  # any number; one applier at a time, so that two of them cannot wait for each other's rows
 
 
 def keep(db: Connection, events: Sequence[Event], provider: str) -> int:
