@@ -55,9 +55,9 @@ def main() -> None:
     now = settings.current()
     logs.configure(now.log_level, now.log_format)
     seed(now)
-    runner = Runner(limit=now.prefect.runner_limit, pause_on_shutdown=True)
+    runner = Runner(limit=now.orchestration.runner_limit, pause_on_shutdown=True)
     for definition in definitions():
-        runner.add_deployment(runner_deployment(definition, now.prefect.schedules_active))
+        runner.add_deployment(runner_deployment(definition, now.orchestration.schedules_active))
     with get_client(sync_client=True) as client:
         apply_limits(client)
         apply_automations(client, str(now.environment))

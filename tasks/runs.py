@@ -19,7 +19,7 @@ def run_id() -> UUID:
 
 def lease() -> timedelta:
     """How long a claim holds when its run dies without a word."""
-    return timedelta(seconds=settings.current().prefect.claim_lease_seconds)
+    return timedelta(seconds=settings.current().orchestration.claim_lease_seconds)
 
 
 def is_top_level() -> bool:

@@ -112,7 +112,7 @@ def _choose(name: str, preferred: int, fixed: bool, taken: set[int]) -> int:
         if port not in taken and port_is_free(port):
             return port
     what = f"port {preferred}" if fixed else f"every port from {preferred} to {preferred + _TRIES - 1}"
-    variable = {"web": "WEB__PORT", "prefect": "PREFECT__PORT", "sandbox": "SANDBOX__PORT", "publication": "SANDBOX__PUBLICATION_PORT"}[name]
+    variable = {"web": "WEB__PORT", "prefect": "ORCHESTRATION__PORT", "sandbox": "SANDBOX__PORT", "publication": "SANDBOX__PUBLICATION_PORT"}[name]
     raise ConfigError(f"no port for {name}: {what} on 127.0.0.1 is in use; stop what uses it or set {variable} to a free one")
 
 

@@ -37,7 +37,7 @@ def sender(campaign_id: UUID, mailer: Mailer, owner: UUID) -> Sender:
     now = settings.current()
     issue, rendered, _ = assembling.read(campaign.issue_id)
     links = Links(now.jwt_secret.get_secret_value(), now.web.public_url, campaign.frozen_at)
-    book = PostgresLedger(CampaignId(campaign_id), str(owner), mailer.name, timedelta(seconds=now.prefect.claim_lease_seconds), clock.now)
+    book = PostgresLedger(CampaignId(campaign_id), str(owner), mailer.name, timedelta(seconds=now.orchestration.claim_lease_seconds), clock.now)
     letter = rendered.letter(assembling.list_id(issue))
     return Sender(book, mailer, wiring.object_store(), letter, links.recipient, clock.now, time.sleep, random.random)
 

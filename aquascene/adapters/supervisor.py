@@ -139,7 +139,7 @@ class Supervisor:
             "FETCH__LOOPBACK_ALLOW": f'["127.0.0.1:{ports["publication"]}"]',
             "SANDBOX_WEBHOOK_URL": f"{address['web']}/webhooks/sendgrid",
             "SANDBOX_WEBHOOK_KEY_FILE": str(key_file),
-            "PREFECT__PORT": str(ports["prefect"]),
+            "ORCHESTRATION__PORT": str(ports["prefect"]),
             "PREFECT_HOME": str(state.home / "prefect"),
             "PREFECT_API_URL": config.prefect_api_url or f"{address['prefect']}/api",
             "PREFECT_UI_URL": config.prefect_ui_url or self.addresses["prefect"],
@@ -160,7 +160,7 @@ class Supervisor:
         config = self.config
         wanted = {
             "web": (config.web.port, "port" in config.web.model_fields_set),
-            "prefect": (config.prefect.port, "port" in config.prefect.model_fields_set),
+            "prefect": (config.orchestration.port, "port" in config.orchestration.model_fields_set),
             "sandbox": (config.sandbox.port, "port" in config.sandbox.model_fields_set),
             "publication": (config.sandbox.publication_port, "publication_port" in config.sandbox.model_fields_set),
         }

@@ -82,7 +82,7 @@ def demo(
     if settings.current().environment is not Environment.DEMO:
         raise ConfigError("`aquascene demo` wants ENVIRONMENT=demo (the default); unset ENVIRONMENT")
     began = time.monotonic()
-    with running({"PREFECT__SCHEDULES_ACTIVE": "true" if keep else "false"}) as supervisor:
+    with running({"ORCHESTRATION__SCHEDULES_ACTIVE": "true" if keep else "false"}) as supervisor:
         ready = time.monotonic() - began
         result = _main_job(supervisor)
         result.seconds |= {"start": round(ready, 1), "total": round(time.monotonic() - began, 1)}

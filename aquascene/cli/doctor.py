@@ -68,7 +68,7 @@ def _disk(config: Settings) -> str:
 
 
 def _ports(config: Settings) -> str:
-    wanted = {"web": config.web.port, "prefect": config.prefect.port, "sandbox": config.sandbox.port, "publication": config.sandbox.publication_port}
+    wanted = {"web": config.web.port, "prefect": config.orchestration.port, "sandbox": config.sandbox.port, "publication": config.sandbox.publication_port}
     busy = [f"{name} {port}" for name, port in wanted.items() if not port_is_free(port)]
     return f"in use, another will be chosen: {', '.join(busy)}" if busy else ", ".join(f"{name} {port}" for name, port in wanted.items())
 

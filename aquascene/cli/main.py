@@ -20,6 +20,7 @@ _GROUPS = {
     "db": ("aquascene.cli.db", "Migrate and check the database."),
     "sources": ("aquascene.cli.sources", "List, check and crawl sources."),
     "drafts": ("aquascene.cli.drafts", "Show and check drafts."),
+    "site": ("aquascene.cli.site", "List the versions of the public site and go back to the one before."),
     "subscribers": ("aquascene.cli.subscribers", "Import, export, erase and count subscribers."),
     "campaigns": ("aquascene.cli.campaigns", "Show how a campaign stands and export its deliveries."),
     "keys": ("aquascene.cli.keys", "Create and revoke API keys."),
