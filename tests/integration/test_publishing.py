@@ -1,5 +1,6 @@
 """Publishing against a real database and store: one switch, only what changed, nothing unapproved, crashes that heal."""
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from aquascene.adapters.postgres import publishing as rows
 from aquascene.adapters.postgres import tables
 from aquascene.adapters.postgres.db import transaction
 from aquascene.adapters.site_rows import PostgresSiteRows
+from aquascene.cli.site import rollback, versions
 from aquascene.errors import Conflict, InvariantError, NotFound, PermanentError, TransientError
 from aquascene.ids import ArticleId, DraftId, new_id
 from aquascene.publishing.manifest import sha256_hex
@@ -332,6 +334,21 @@ def test_rollback_is_one_step_and_an_idle_run_does_not_undo_it(web: TestClient) 
     assert publish().version.number > second.version.number
     assert web.get("/articles/two/").status_code == 200
     assert web.get("/articles/three/").status_code == 200
+
+
+def test_the_command_lists_versions_and_goes_back(capsys: pytest.CaptureFixture[str]) -> None:
+    add("One")
+    publish()
+    add("Two")
+    publish()
+    versions(as_json=True)
+    assert [(one["number"], one["live"]) for one in json.loads(capsys.readouterr().out)] == [(2, True), (1, False)]
+    rollback(actor="erika", as_json=True)
+    assert json.loads(capsys.readouterr().out)["number"] == 1
+    with transaction() as db:
+        event = tables.audit_event
+        done = db.execute(select(event.c.actor, event.c.action).order_by(event.c.id.desc()).limit(1)).one()
+    assert tuple(done) == ("erika", "site.rolled-back")
 
 
 def test_rollback_without_an_earlier_version_is_not_found() -> None:

@@ -24,7 +24,7 @@ Configure = Callable[..., settings.Settings]
 @pytest.fixture
 def post(database: str, serve: Callable[[Any], str], configured: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Post:
     made = post_office(serve, configured, tmp_path, monkeypatch, web_app)
-    configured(NEWSLETTER__CHUNK_SIZE="3", NEWSLETTER__SEND_PATIENCE_SECONDS="5")
+    configured(NEWSLETTER__ACTIVITY_LOOKUP_AUTHORITATIVE="false", NEWSLETTER__CHUNK_SIZE="3", NEWSLETTER__SEND_PATIENCE_SECONDS="5")
     live_articles(2)
     return made
 

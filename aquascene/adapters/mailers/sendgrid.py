@@ -73,8 +73,8 @@ class SendGridMailer:
             mail.add_header(Header("List-Id", letter.list_id))
         if letter.automatic:
             mail.add_header(Header("Auto-Submitted", "auto-generated"))
-        for recipient in recipients:
-            mail.add_personalization(_personalization(recipient, marks))
+        for place, recipient in enumerate(recipients):  # its default place is the first, which would turn the order round
+            mail.add_personalization(_personalization(recipient, marks), place)
         return json.dumps(mail.get(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     def send(self, chunk: SealedChunk) -> Outcome:

@@ -8,7 +8,11 @@ from uuid import UUID
 import pytest
 
 from aquascene.drafting.content_hash import content_sha256
+from aquascene.drafting.content_types import TYPES
+from aquascene.drafting.content_types.base import ContentType
+from aquascene.drafting.evidence import Evidence, Source
 from aquascene.drafting.model import Claim, Draft
+from aquascene.drafting.render import Verified, render_body
 from aquascene.ids import BriefId, DraftId
 from aquascene.publishing.approval import Void, void_reason
 from aquascene.publishing.manifest import Manifest
@@ -162,3 +166,26 @@ def test_preview_is_the_page_with_a_mark() -> None:
     assert "provenance.json" not in html
     assert "<form" not in html
     assert "Written by the extractive sandbox" in html
+
+
+@pytest.mark.parametrize("kind", TYPES.values(), ids=TYPES)
+@pytest.mark.parametrize("sandbox", [False, True])
+def test_bodies_as_drafting_writes_them_are_understood(kind: ContentType, sandbox: bool) -> None:
+    sources = tuple(
+        Source(f"S{n}", UUID(int=n), f"https://{n}.example/a b", f"Title *{n}* [x]", "", "one", datetime(2026, 3, 1, tzinfo=UTC), "ab", "CC BY 4.0", ())
+        for n in (1, 2)
+    )
+    lead = Verified("plants [1] need *light*", "S2", "q")
+    parts = {section.key: [Verified(f"Statement about {section.key}", "S1", "q")] for section in kind.sections}
+    body = render_body(kind, lead, parts, Evidence(sources), sandbox)
+    documents = [Reference(0, str(one.document_id), one.url, one.title) for one in sources]
+    found = numbered(body, documents)
+    assert [(one.number, one.document_id) for one in found] == [(1, str(UUID(int=2))), (2, str(UUID(int=1)))]
+    text = article_text(body)
+    assert "Licence" not in text
+    assert "source-" not in text
+    assert "sandbox" not in text
+    rendered = render_markdown(text, {1, 2})
+    assert rendered.citations == {1: 1, 2: len(kind.sections)}
+    assert "Plants [1] need *light*." in rendered.html
+    assert [words for _, words in rendered.headings] == [section.heading for section in kind.sections]
