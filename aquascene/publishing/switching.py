@@ -62,7 +62,7 @@ def roll_back_site(rows: SiteRows, store: ObjectStore) -> SiteVersion:
     """
     live = live_version(rows, store)
     previous = rows.version(live.previous_id) if live and live.previous_id else None
-    if live is None or previous is None:
+    if live is None or previous is None or store.stat(previous.manifest_key) is None:
         raise NotFound("there is no earlier version of the site to go back to")
     store.swap_pointer(HELD, str(previous.id), store.read_pointer(HELD))
     store.swap_pointer(POINTER, str(previous.id), str(live.id))
