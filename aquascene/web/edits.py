@@ -37,6 +37,7 @@ def edit(draft_id: UUID, text: Text, seen_sha256: str, who: Principal) -> Draft:
         editorial.expire(db, draft.id, at)
         editorial.open_review(db, stored.id, at, due_at(at, timedelta(hours=settings.current().review.due_hours)))
         audit.record(db, who.name, "draft_edited", "draft", stored.id, from_version=draft.version, version=stored.version)
+        stored = drafting.get_draft(db, stored.id)
     start_quietly("review", {"draft_id": str(stored.id)}, f"draft:{stored.id}")
     return stored
 

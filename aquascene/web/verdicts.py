@@ -44,7 +44,7 @@ def start_quietly(flow: str, parameters: dict[str, object], tag: str) -> None:
     try:
         prefect_api.ensure_run(f"{flow}/{settings.current().environment}", parameters, tag)
     except AquasceneError as exc:
-        log.warning("run_not_started flow=%s code=%s detail=%s", flow, exc.code, exc)
+        log.warning("run_not_started flow=%s code=%s", flow, exc.code)
 
 
 def _tell(flow_run_id: UUID, given: Verdict) -> None:
@@ -53,8 +53,8 @@ def _tell(flow_run_id: UUID, given: Verdict) -> None:
         refused = prefect_api.resume(flow_run_id, answer)
     except AquasceneError as exc:
         refused = exc.code
-    if refused:
-        log.warning("run_not_resumed flow_run_id=%s detail=%s", flow_run_id, refused)
+    if refused:  # it may have ended, or not be suspended yet: sweep looks again
+        log.warning("run_not_resumed flow_run_id=%s why=%s", flow_run_id, refused.split(":")[0])
 
 
 def _due() -> datetime:

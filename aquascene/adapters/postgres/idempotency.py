@@ -16,7 +16,8 @@ def begin(db: Connection, account_id: UUID, key: str, request_sha256: str) -> tu
     A second request with the same key waits here for the first one's commit. Another request under the same key is a Conflict.
     """
     values = {"account_id": account_id, "key": key, "request_sha256": request_sha256}
-    if db.execute(insert(idempotency_key).values(**values).on_conflict_do_nothing()).rowcount:
+    taken = insert(idempotency_key).values(**values).on_conflict_do_nothing().returning(idempotency_key.c.key)
+    if db.execute(taken).first() is not None:
         return None
     row = db.execute(select(idempotency_key).where(idempotency_key.c.account_id == account_id, idempotency_key.c.key == key)).one()
     if row.request_sha256 != request_sha256:
