@@ -41,7 +41,7 @@ def main() -> int:
     print(line("files", [length for length, _ in files]))
     print(line("functions", [length for length, _ in found]))
     for kind in ("flows", "tasks"):
-        own = [length for length, place in found if place.startswith(f"{kind}/") and length]
+        own = [length for length, place in found if place.startswith(f"{kind}/")]
         if own:
             print(line(f"functions in {kind}/", own))
     for length, path in sorted(files, reverse=True):
