@@ -26,7 +26,7 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(params=["directory", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, database: str, s3_endpoint: str) -> ObjectStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path, s3_endpoint: str) -> ObjectStore:
     if request.param == "directory":
         return open_store(f"file://{tmp_path}/objects")
     return open_store(f"s3+http://{s3_endpoint}/{tmp_path.name.replace('_', '-')[:50].strip('-')}?region=eu-central-1", KEY, SECRET, create_bucket=True)
@@ -94,6 +94,7 @@ def test_keys_that_leave_the_store_are_refused(store: ObjectStore, key: str) -> 
             use()
 
 
+@pytest.mark.usefixtures("database")
 def test_pointer_moves_only_from_the_value_that_was_read(store: ObjectStore) -> None:
     assert store.read_pointer("site/live") is None
     store.swap_pointer("site/live", "one", None)
@@ -105,6 +106,7 @@ def test_pointer_moves_only_from_the_value_that_was_read(store: ObjectStore) -> 
     assert store.read_pointer("site/live") == "two"
 
 
+@pytest.mark.usefixtures("database")
 def test_one_of_many_swappers_wins(store: ObjectStore) -> None:
     store.swap_pointer("race", "start", None)
     outcomes: list[str] = []
