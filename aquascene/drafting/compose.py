@@ -89,7 +89,7 @@ def compose(brief: Brief, evidence: Evidence, shop: Workshop, ask: Ask) -> Compo
     cost = sum(attempt.answered.cost_usd for attempt in attempts)
     if attempts[-1].answered.completion.stop is Stop.REFUSED:
         return Refused(Refusal.MODEL_REFUSED, "the model refused to answer", cost)
-    best = max(attempts, key=lambda attempt: attempt.kept)
+    best = max(attempts, key=lambda attempt: (attempt.kept, -len(attempt.bad)))
     if not _enough(best, shop.content_type, evidence):
         return Refused(Refusal.UNSUPPORTED, _why(best), cost)
     return _finish(brief, evidence, shop, best, attempts, cost)
@@ -103,7 +103,7 @@ def _attempts(request: WriterRequest, schema: type[Answer], evidence: Evidence, 
         yield judged
         if judged.answered.completion.stop is Stop.REFUSED or (judged.answer is not None and not judged.bad):
             return
-        current = ask_again(request, judged.answered.completion.text, judged.bad)
+        current = ask_again(request, judged.answered.completion.text, judged.bad, attempt + 1)
 
 
 def _judge(answered: Answered, evidence: Evidence, shop: Workshop) -> _Judged:

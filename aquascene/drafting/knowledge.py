@@ -19,7 +19,8 @@ _SELF_NAMED = {"ph", "temperature", "gh", "kh", "par"}
 _GENERIC = {stem(word) for word in ["range", "level", "value", "target", "amount", "concentration", "goal", "optimum", "height", "dose", "dosing", "injected"]}
 _GUARDED = re.compile(
     r"\b(?:danger(?:ous)?|harm(?:s|ful|ed)?|kill(?:s|ed)?|suffer(?:s|ed)?|stress(?:es|ed)?|toxic|fatal|lethal|die[sd]?|death|gasp\w*|avoid|never|"
-    r"not|no|don't|myth|wrong(?:ly)?|too (?:high|low|much|little|hot|warm|cold|strong|weak)|exceed\w*|beyond|instead of|rather than|recommended against|unsafe|hazard\w*|risk\w*|melt\w*|"
+    r"not|no|don't|myth|wrong(?:ly)?|too (?:high|low|much|little|hot|warm|cold|strong|weak)|exceed\w*|beyond|"
+    r"instead of|rather than|recommended against|unsafe|hazard\w*|risk\w*|melt\w*|"
     r"rot(?:s|ting)?|above|below|over|under|more than|less than|fall(?:s)?|drop(?:s)?|rise(?:s)?|swing(?:s)?|change(?:s)?)\b",
     re.IGNORECASE,
 )

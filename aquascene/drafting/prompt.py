@@ -46,11 +46,11 @@ def build_request(prompt: Prompt, brief: Brief, content_type: ContentType, evide
     return WriterRequest(system=_fill(prompt.system, values), turns=(Turn("user", _fill(prompt.user, values)),))
 
 
-def ask_again(request: WriterRequest, answer: str, findings: Sequence[Finding]) -> WriterRequest:
-    """Hand the model its own answer with what the checks found."""
+def ask_again(request: WriterRequest, answer: str, findings: Sequence[Finding], revision: int) -> WriterRequest:
+    """Hand the model its own answer with what the checks found; the number keeps equal revisions apart, a stored answer stands for one only."""
     listed = "\n".join(f'- {finding.check}: {finding.message} The statement was: "{finding.span}"' for finding in findings)
     wish = (
-        "Checks refused parts of your answer:\n"
+        f"Revision {revision}. Checks refused parts of your answer:\n"
         f"{listed}\n\n"
         "Give the whole answer again in the same schema. Mend each refused statement so that its quote stands word for word in the source "
         "and carries all that it says, or leave it out. Keep the others as they are."

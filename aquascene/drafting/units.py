@@ -38,7 +38,7 @@ _PREFIXES = {"ph": "ph", "kh": "kh", "dkh": "kh", "gh": "gh", "dgh": "gh", "par"
 _FILL = r"(?:\s*(?:of|is|at|between|around|about|from|near|values?|levels?|range|[:=]))*"
 _SUFFIXED = [(re.compile(rf"(?<![\w.,]){_RANGE}\s*-?(?:{unit})"), meaning) for unit, meaning in _UNITS.items()]
 _PREFIXED = re.compile(rf"\b(?P<name>pH|d?KH|d?GH|PAR|TDS)\b{_FILL}\s*{_RANGE}")
-_BETWEEN = re.compile(rf"(\bbetween {_NUMBER} )and(?= {_NUMBER})")
+_BETWEEN = re.compile(rf"(\bbetween (?:{_NUMBER}) )and(?= (?:{_NUMBER}))")
 _BARE = re.compile(rf"(?<![\w.,])(?:{_NUMBER})")
 _NUMBER_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "twenty": 20}
 _SPELLED = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)

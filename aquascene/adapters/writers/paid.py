@@ -100,7 +100,7 @@ class PaidWriters:
             lost = self._bound(writer, request, schema) if isinstance(exc, WriterBusy) and exc.maybe_billed else 0.0
             self._finish(call_id, "failed", {"error": str(exc)}, Usage(), lost)
             raise
-        cost = self.terms.prices.price(answer.model).of(answer.usage)
+        cost = round(self.terms.prices.price(answer.model).of(answer.usage), 6)  # as the row holds it
         self._finish(call_id, str(answer.stop), {"text": answer.text, "model": answer.model, "raw": dict(answer.raw)}, answer.usage, cost)
         log.info("model_called call_id=%s provider=%s model=%s outcome=%s cost_usd=%.6f", call_id, writer.name, answer.model, answer.stop, cost)
         return Answered(answer, cost, str(call_id), reused=False)
