@@ -1,5 +1,7 @@
 """The review desk: what waits, one draft with everything an editor needs to decide, and what was decided."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from difflib import unified_diff
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -8,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from aquascene.adapters import settings
+from aquascene.adapters import settings, wiring
 from aquascene.adapters.clock import now
 from aquascene.adapters.postgres import audit, content, drafting, editorial
 from aquascene.adapters.postgres.db import transaction
@@ -17,8 +19,9 @@ from aquascene.editorial.editing import Text
 from aquascene.editorial.model import Decision, Door
 from aquascene.errors import PermanentError
 from aquascene.publishing.markdown import render_markdown, safe_link
-from aquascene.publishing.preview import DEFAULT_SITE, render_preview
-from aquascene.publishing.references import article_text
+from aquascene.publishing.model import Reference
+from aquascene.publishing.preview import render_preview
+from aquascene.publishing.references import article_text, numbered
 from aquascene.publishing.render import stylesheet, stylesheet_path
 from aquascene.web import edits, verdicts
 from aquascene.web.deps import Editor, Principal, Writer, public
@@ -65,7 +68,7 @@ def preview(draft_id: UUID, who: Writer) -> Response:
     """Show the draft as readers will see it."""
     with transaction() as db:
         draft = drafting.get_draft(db, draft_id)
-    page = render_preview(draft, DEFAULT_SITE).replace(stylesheet_path(), "/desk/preview.css")
+    page = render_preview(draft, wiring.site()).replace(stylesheet_path(), "/desk/preview.css")
     return Response(page, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _PREVIEW_POLICY, "Cache-Control": "no-store"})
 
 
@@ -133,7 +136,8 @@ def _page(request: Request, draft_id: UUID, status: int = 200, error: str = "", 
             "links": content.source_links(db, [UUID(claim.document_id) for claim in draft.claims]),
             "events": audit.events_of(db, [version.id for version in versions]),
         }
-    shown = render_markdown(article_text(draft.body_markdown), range(1, len(draft.provenance.get("sources", ())) + 1))
+    references = numbered(draft.body_markdown, [_reference(source) for source in draft.provenance.get("sources", ()) if source.get("cited", True)])
+    shown = render_markdown(article_text(draft.body_markdown), {reference.number for reference in references})
     return render(
         request,
         "draft.html",
@@ -142,13 +146,26 @@ def _page(request: Request, draft_id: UUID, status: int = 200, error: str = "", 
         versions=versions,
         body=Markup(shown.html),  # noqa: S704 - this went through nh3
         changes=changes(_before(draft, versions), draft),
-        sources=_sources(draft),
+        references=references,
+        safe_link=safe_link,
         now=now(),
         may_decide=_may_decide(request.state.principal),
         prefect_url=settings.current().prefect_ui_url,
         error=error,
         note=note,
         **context,
+    )
+
+
+def _reference(source: Mapping[str, Any]) -> Reference:
+    read = source.get("retrieved_at")
+    return Reference(
+        number=0,
+        document_id=str(source.get("document_id", "")),
+        url=str(source.get("url", "")),
+        title=str(source.get("title", "")),
+        licence=source.get("licence"),
+        retrieved_at=datetime.fromisoformat(str(read)) if read else None,
     )
 
 
@@ -165,11 +182,6 @@ def changes(before: Draft | None, after: Draft) -> list[tuple[str, str]]:
     old, new = ([f"# {draft.title}", *draft.body_markdown.splitlines()] for draft in (before, after))
     lines = list(unified_diff(old, new, n=1, lineterm=""))[2:]
     return [(kinds.get(line[:1], "same"), line) for line in lines]
-
-
-def _sources(draft: Draft) -> list[dict[str, Any]]:
-    """The sources of the provenance; a link only where it is one."""
-    return [{**source, "url": safe_link(str(source.get("url", "")))} for source in draft.provenance.get("sources", ())]
 
 
 def _may_decide(who: Principal) -> bool:
