@@ -152,6 +152,16 @@ def erase_address(email: str, reason: str) -> UUID | None:
     return found.public_id if found else None
 
 
+def forget_unconfirmed(public_id: UUID) -> bool:
+    """Erase somebody who never confirmed; False when they did meanwhile."""
+    with transaction() as db:
+        found, _, _ = audience.lock(db, public_id)
+        if found.state is not SubscriberState.PENDING:
+            return False
+        audience.forget_unconfirmed(db, found.id, clock.now())
+    return True
+
+
 def about(public_id: UUID) -> dict[str, Any]:
     """Gather everything that is kept about a person (GDPR Art. 15)."""
     with transaction() as db:
