@@ -185,7 +185,7 @@ def _sentences(prompt: str) -> list[Sentence]:
 def _doubt(sentence: str) -> float:
     """Weigh how much a sentence leans on what stood before it: pronouns without a noun, an opening that goes on."""
     opening = " ".join(sentence.split()[:7])
-    return (3.0 if _DANGLING.match(sentence) else 0.0) + (2.0 if _LEANING.search(opening) else 0.0) + (1.0 if _PLACED.search(sentence) else 0.0)
+    return (4.0 if _DANGLING.match(sentence) else 0.0) + (4.0 if _LEANING.search(opening) else 0.0) + (1.0 if _PLACED.search(sentence) else 0.0)
 
 
 def _usable(sentence: str) -> bool:
