@@ -85,6 +85,18 @@ class LocalState:
         _write_atomically(path, json.dumps(chosen).encode())
         return chosen
 
+    def remember(self, environment: dict[str, str]) -> None:
+        """Keep what a command in a second terminal needs; a secret file, gone with the local state."""
+        self._write_secret(self.home / "secrets" / "environment.json", json.dumps(environment).encode())
+
+    def remembered(self) -> dict[str, str]:
+        """Read what the last start kept; nothing where there was none."""
+        try:
+            loaded = json.loads((self.home / "secrets" / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {str(name): str(value) for name, value in loaded.items()} if isinstance(loaded, dict) else {}
+
     def _write_secret(self, path: Path, content: bytes) -> None:
         fresh = path.with_suffix(".new")
         fresh.touch(mode=0o600)

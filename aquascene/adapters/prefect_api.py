@@ -33,6 +33,7 @@ class Run:
     state_name: str
     start_at: datetime | None
     end_at: datetime | None
+    state_message: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -129,6 +130,7 @@ def _run(found: dict[str, Any]) -> Run:
         state_name=str(found.get("state_name") or "Pending"),
         start_at=at("start_time"),
         end_at=at("end_time"),
+        state_message=(found.get("state") or {}).get("message") or "",
     )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from aquascene.adapters import leftovers, settings
 from aquascene.adapters.embedded_postgres import EmbeddedPostgres
 from aquascene.adapters.local_state import LocalState
@@ -40,6 +42,19 @@ _PREFECT_TUNING = {
     "DO_NOT_TRACK": "1",
 }
 
+# What a command in a second terminal needs to work on the same installation.
+_ATTACHED = ("DATABASE_URL", "JWT_SECRET", "PREFECT_API_URL", "PREFECT_UI_URL", "WEB__PORT", "WEB__PUBLIC_URL", "PUBLISHING__SITE_URL") + (
+    "SANDBOX__PORT",
+    "SANDBOX__PUBLICATION_PORT",
+    "FETCH__LOOPBACK_ALLOW",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_BASE_URL",
+    "SENDGRID_API_KEY",
+    "SENDGRID_BASE_URL",
+)
+
 
 @dataclass
 class Supervisor:
@@ -64,6 +79,7 @@ class Supervisor:
         self._processes = Processes(mark, state.home / "logs", environment)
         database_url = self._start_database(state)
         environment["DATABASE_URL"] = database_url
+        state.remember({name: environment[name] for name in _ATTACHED if name in environment})
         os.environ.update(environment)  # this process is one of the product's: `demo` reads the same settings
         settings.reset()
         self._start_programs(self._processes)
@@ -132,8 +148,8 @@ class Supervisor:
             "GIT_SHA": os.environ.get("GIT_SHA") or "embedded",
             "JWT_SECRET": config.jwt_secret.get_secret_value() or state.secret("jwt_secret"),
             "WEB__PORT": str(ports["web"]),
-            "WEB__PUBLIC_URL": address["web"],
-            "PUBLISHING__SITE_URL": address["web"],
+            "WEB__PUBLIC_URL": _own(config.web, "public_url") or address["web"],
+            "PUBLISHING__SITE_URL": _own(config.publishing, "site_url") or _own(config.web, "public_url") or address["web"],
             "SANDBOX__PORT": str(ports["sandbox"]),
             "SANDBOX__PUBLICATION_PORT": str(ports["publication"]),
             "FETCH__LOOPBACK_ALLOW": f'["127.0.0.1:{ports["publication"]}"]',
@@ -148,9 +164,9 @@ class Supervisor:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             **_PREFECT_TUNING,
         }
-        if config.openai_api_key is None and config.openai_base_url is None:
+        # One real model is enough: what it is not asked for falls back to it, never to the sandbox beside it.
+        if not any((config.openai_api_key, config.openai_base_url, config.anthropic_api_key, config.anthropic_base_url)):
             values |= {"OPENAI_API_KEY": "sandbox", "OPENAI_BASE_URL": f"{sandbox}/openai/v1"}
-        if config.anthropic_api_key is None and config.anthropic_base_url is None:
             values |= {"ANTHROPIC_API_KEY": "sandbox", "ANTHROPIC_BASE_URL": f"{sandbox}/anthropic"}
         if config.sendgrid_api_key is None:
             values |= {"SENDGRID_API_KEY": "sandbox", "SENDGRID_BASE_URL": f"{sandbox}/sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY": public_key}
@@ -165,3 +181,18 @@ class Supervisor:
             "publication": (config.sandbox.publication_port, "publication_port" in config.sandbox.model_fields_set),
         }
         return state.ports(wanted)
+
+
+def _own(group: BaseModel, name: str) -> str | None:
+    """A value that somebody set; None where it is the default."""
+    return str(getattr(group, name)) if name in group.model_fields_set else None
+
+
+def attach() -> None:
+    """Let a command work on the installation that `up` runs from the same home, unless DATABASE_URL says otherwise."""
+    config = settings.current()
+    if config.database_url.get_secret_value():
+        return
+    for name, value in LocalState(config.aquascene_home).remembered().items():
+        os.environ.setdefault(name, value)
+    settings.reset()

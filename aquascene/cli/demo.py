@@ -3,16 +3,18 @@
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import httpx
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aquascene.adapters import settings
+from aquascene.adapters import prefect_api, settings
 from aquascene.adapters.local_state import LocalState
 from aquascene.adapters.postgres import accounts, overview
 from aquascene.adapters.postgres.db import transaction
@@ -23,9 +25,12 @@ from aquascene.cli.seed import seed_subscribers
 from aquascene.cli.up import print_addresses, running, wait
 from aquascene.errors import ConfigError, TransientError
 
+T = TypeVar("T")
 _VERDICT_SECONDS = 240
 _RUN_SECONDS = 900
 _EVENT_SECONDS = 60
+_RUN_WAITS_SECONDS = 40
+_UNDER_WAY = ["Running", "Pending", "Resuming", "Submitting", "AwaitingConcurrencySlot", "Late"]
 
 
 @dataclass
@@ -50,6 +55,7 @@ class DemoEditor:
     base_url: str
     key: str
     decided: int = 0
+    seen: dict[str, float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
 
     def work(self) -> None:
@@ -59,12 +65,17 @@ class DemoEditor:
                 try:
                     for item in api.get("/api/v1/content", params={"state": "in_review", "limit": 50}).raise_for_status().json()["items"]:
                         self._decide(api, item)
-                except httpx.HTTPError:
+                except (httpx.HTTPError, TransientError):
                     continue  # the next look comes at once; a verdict is refused rather than given twice
 
     def _decide(self, api: httpx.Client, item: dict[str, Any]) -> None:
+        """Decide once the review's run waits in Prefect, so that the demo shows one that suspends and is resumed."""
         path = f"/api/v1/content/{item['id']}/versions/{item['version']}"
-        draft = api.get(path).raise_for_status().json()
+        version = api.get(path).raise_for_status().json()
+        draft, review = version["draft"], version["review"] or {}
+        first_seen = self.seen.setdefault(draft["id"], time.monotonic())
+        if not _waits(review.get("flow_run_id")) and time.monotonic() - first_seen < _RUN_WAITS_SECONDS:
+            return
         verdict = {"decision": "reject" if draft["blocked"] else "approve", "content_sha256": draft["content_sha256"], "note": "Read by the demo editor."}
         if api.post(f"{path}/verdicts", json=verdict).is_success:
             self.decided += 1
@@ -106,6 +117,7 @@ def _main_job(supervisor: Supervisor) -> DemoResult:
     try:
         run_id, run_state = _run_pipeline(supervisor)
         _await_events()
+        _await_runs()
     finally:
         editor.stop.set()
         thread.join(30)
@@ -121,25 +133,35 @@ def _editor_key(state: LocalState) -> str:
 
 def _run_pipeline(supervisor: Supervisor) -> tuple[str, str]:
     """Start the pipeline's deployment and follow it to its end, with a progress line of its stages."""
-    config = settings.current()
-    with httpx.Client(base_url=f"{config.prefect_api_url}/", timeout=30, trust_env=False) as api:
-        deployment = api.get(f"deployments/name/pipeline/{config.environment}").raise_for_status().json()
-        body = {"parameters": {"wait_for_verdicts_seconds": _VERDICT_SECONDS}, "idempotency_key": secrets.token_hex(8), "tags": ["demo"]}
-        run = api.post(f"deployments/{deployment['id']}/create_flow_run", json=body).raise_for_status().json()
-        say(f"pipeline started: {supervisor.addresses['prefect']}/runs/flow-run/{run['id']}")
-        with Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=err, transient=True) as bar:
-            task = bar.add_task("pipeline", total=5)
-            return str(run["id"]), _follow(api, str(run["id"]), supervisor, lambda done, label: bar.update(task, completed=done, description=label))
+    deployment, key = f"pipeline/{settings.current().environment}", secrets.token_hex(8)
+    parameters = {"wait_for_verdicts_seconds": _VERDICT_SECONDS}
+    run_id = _patiently(lambda: prefect_api.create_run(deployment, parameters, idempotency_key=key, tags=("demo",)))
+    say(f"pipeline started: {supervisor.addresses['prefect']}/runs/flow-run/{run_id}")
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=err, transient=True) as bar:
+        task = bar.add_task("pipeline", total=5)
+        return str(run_id), _follow(run_id, supervisor, lambda done, label: bar.update(task, completed=done, description=label))
 
 
-def _follow(api: httpx.Client, run_id: str, supervisor: Supervisor, show: Any) -> str:
+def _patiently(call: Callable[[], T], seconds: float = 60) -> T:
+    """Repeat a call that fails for the moment: just started, Prefect on SQLite answers 503 now and then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except TransientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def _follow(run_id: UUID, supervisor: Supervisor, show: Callable[[int, str], None]) -> str:
     deadline = time.monotonic() + _RUN_SECONDS
     while time.monotonic() < deadline:
         if child := supervisor.dead():
             raise TransientError(f"{child.name} ended on its own; the end of {child.log_file}:\n{child.last_words()}")
-        state = api.get(f"flow_runs/{run_id}").raise_for_status().json()["state"]
-        if state["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
-            return str(state["name"] if state["type"] == "COMPLETED" else f"{state['name']}: {state.get('message') or ''}".strip(": "))
+        run = _patiently(lambda: prefect_api.get_run(run_id))
+        if run is not None and run.is_final:
+            return run.state_name if run.state_name == "Completed" else f"{run.state_name}: {run.state_message or ''}".strip(": ")
         show(*_stage())
         time.sleep(0.5)
     return "TimedOut"
@@ -171,6 +193,18 @@ def _await_events() -> None:
             if overview.unsettled_deliveries(db) == 0:
                 return
         time.sleep(0.3)
+
+
+def _await_runs() -> None:
+    """Let the runs that the main job started end by themselves: resumed reviews, and publishes that an event started."""
+    deadline = time.monotonic() + _EVENT_SECONDS
+    while time.monotonic() < deadline and _patiently(lambda: prefect_api.list_runs(_UNDER_WAY, limit=1)):
+        time.sleep(0.5)
+
+
+def _waits(flow_run_id: str | None) -> bool:
+    run = prefect_api.get_run(UUID(flow_run_id)) if flow_run_id else None
+    return run is not None and run.state_name == "Suspended"
 
 
 def _collect(supervisor: Supervisor, run_id: str, run_state: str, seconds: float) -> DemoResult:

@@ -10,7 +10,7 @@ import httpx
 import typer
 
 from aquascene.adapters import settings
-from aquascene.adapters.catalog.sources import load_sources
+from aquascene.adapters.catalog.sources import all_sources
 from aquascene.adapters.local_state import LocalState, port_is_free
 from aquascene.adapters.postgres import migrate
 from aquascene.adapters.settings import Settings
@@ -94,7 +94,7 @@ def _prefect(config: Settings) -> str:
 
 
 def _catalog(config: Settings) -> str:
-    return f"{len(load_sources())} sources"
+    return f"{len(all_sources())} sources"
 
 
 def _providers(config: Settings) -> str:

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from aquascene.adapters import logs, settings
+from aquascene.adapters.supervisor import attach
 from aquascene.cli.output import EXIT_INPUT, fail
 from aquascene.errors import AquasceneError
 
@@ -67,9 +68,12 @@ app = typer.Typer(cls=_Lazy, add_completion=False, no_args_is_help=True, pretty_
 
 @app.callback()
 def _start(
+    ctx: typer.Context,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log to stderr at the level of the settings instead of warnings only.")] = False,
 ) -> None:
     """AquaScene: read, draft, review, publish, mail."""
+    if ctx.invoked_subcommand in _GROUPS and ctx.invoked_subcommand != "config":
+        attach()
     config = settings.current()
     logs.configure(config.log_level if verbose else "WARNING", "text")
 
