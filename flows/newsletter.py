@@ -10,10 +10,10 @@ from tasks import delivery
 from tasks.delivery import NewsletterSummary
 
 
-@flow(name="newsletter", flow_run_name="newsletter-{issue_type}-{issue_date}", timeout_seconds=4 * 3600, retries=0)
+@flow(name="newsletter", flow_run_name="newsletter-{issue_type}", timeout_seconds=4 * 3600, retries=0)
 def newsletter(
     issue_type: Annotated[str, Field(description="Type of the issue, a key of issues.yaml.")],
-    issue_date: Annotated[date, Field(description="Date of the issue in the publication's time zone; one issue per type and date.")],
+    issue_date: Annotated[date | None, Field(description="Date of the issue, one per type; none means today in the publication's time zone.")] = None,
     send: Annotated[bool, Field(description="Send it; false assembles and shows it only.")] = True,
 ) -> NewsletterSummary:
     """Assemble the issue of a date from articles that no earlier issue carried, and send it to its segment.
@@ -21,7 +21,7 @@ def newsletter(
     Running it again for the same date finishes what is unfinished and sends nothing twice. Without new
     articles there is no issue. A campaign that the provider refused (`held`) goes on when this is run again.
     """
-    issue_id = delivery.assemble_issue(issue_type, issue_date)
+    issue_id = delivery.assemble_issue(issue_type, issue_date or delivery.today())
     campaign_id = None
     if issue_id is not None:
         delivery.show_issue(issue_id)

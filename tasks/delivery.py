@@ -4,11 +4,12 @@ import logging
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from prefect import task
 from prefect.context import FlowRunContext
 
-from aquascene.adapters import assembling, ledger, sending, wiring
+from aquascene.adapters import assembling, ledger, sending, settings, wiring
 from aquascene.adapters.clock import now
 from aquascene.adapters.postgres import delivery, issues
 from aquascene.adapters.postgres.db import transaction
@@ -33,6 +34,11 @@ class NewsletterSummary:
     candidates: int = 0
     deliveries: dict[str, int] = field(default_factory=dict)
     state: str = "no-issue"
+
+
+def today() -> date:
+    """The date where the publication is."""
+    return now().astimezone(ZoneInfo(settings.current().publishing.time_zone)).date()
 
 
 def mailer() -> Mailer:

@@ -74,13 +74,12 @@ class Post:
     def faults(self, *faults: str) -> None:
         httpx.put(f"{self.url}/sendgrid/faults", json=list(faults)).raise_for_status()
 
+    def waiting_faults(self) -> int:
+        return len(sendgrid._faults)
+
     def all_told(self) -> None:
         """Wait until the webhook took every event."""
-        for _ in range(100):
-            if self.inbox()["totals"]["events_waiting"] == 0:
-                return
-            time.sleep(0.1)
-        raise AssertionError("events still wait to be told")
+        eventually(lambda: bool(self.inbox()["totals"]["events_waiting"] == 0))
 
     def most_copies(self) -> int:
         return max((row["count"] for row in self.inbox()["per_recipient"]), default=0)
@@ -123,6 +122,14 @@ def web_app() -> FastAPI:
     from aquascene.web.app import create_app
 
     return create_app()
+
+
+def eventually(check: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.05)
 
 
 def every_value() -> str:

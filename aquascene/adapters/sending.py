@@ -71,7 +71,7 @@ def settle(campaign_id: UUID, mailer: Mailer, owner: UUID, show: Callable[[float
             send(campaign_id, mailer, owner)
         state, counts = ledger.close(CampaignId(campaign_id), clock.now())
         show(100.0 * (counts.accounted - counts.awaiting_events / 2) / max(counts.candidates, 1))
-        if state in _STOPPED or counts.planned + counts.awaiting_events == 0 or time.monotonic() >= deadline:
+        if state in _STOPPED or counts.awaiting_events == 0 or time.monotonic() >= deadline:
             log.info("campaign_settled campaign_id=%s state=%s unknown=%d", campaign_id, state, counts.unknown)
             return counts
         time.sleep(_POLL_SECONDS)

@@ -26,7 +26,7 @@ from aquascene.ids import new_id
 log = logging.getLogger(__name__)
 _ROWS_PER_TRANSACTION = 1000
 _PREFERENCES_GOOD_FOR = timedelta(days=90)
-CONFIRMATION_PAUSE = timedelta(minutes=10)  # an address gets no second confirmation mail sooner
+CONFIRMATION_PAUSE = timedelta(minutes=10)  # nobody can fill a mailbox with our confirmation mail
 
 
 def secret() -> str:
@@ -62,8 +62,8 @@ def request(email: str, profile: Profile, source: str, evidence: dict[str, Any])
             return None
         public_id = found.public_id if found else new_id()
         subscriber_id = found.id if found else audience.add(db, public_id, address, key, profile, SubscriberState.PENDING, now)
-        sent = audience.last_event(db, subscriber_id, "confirmation-sent")
-        if sent is not None and now - sent < CONFIRMATION_PAUSE:
+        asked = audience.last_event(db, subscriber_id, "requested")
+        if asked is not None and now - asked < CONFIRMATION_PAUSE:
             return None
         audience.log_consent(db, [subscriber_id], Consent("requested", source, now, consent.CONSENT_TEXT_VERSION, evidence))
     log.info("subscription_request decision=%s public_id=%s", decision, public_id)
