@@ -4,11 +4,13 @@ Each item is recorded on its own, so a run that is killed loses at most the item
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from aquascene.adapters.catalog import sources as catalog
 from aquascene.adapters.extraction import ExtractionPool
 from aquascene.adapters.postgres import sources as queries
 from aquascene.adapters.postgres.db import transaction
+from aquascene.errors import NotFound
 from aquascene.ids import new_id
 from aquascene.sources import duplicates
 from aquascene.sources.model import Document, Entry, FetchOutcome, Listing, Outcome, Page, Source, StoredDocument, Unreadable
@@ -30,6 +33,8 @@ from aquascene.sources.visit import Visitor
 log = logging.getLogger(__name__)
 
 _MOST_ENTRIES = 20
+_LONGEST_READ_SECONDS = 1500.0  # below the time limit of the step
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _GROUPS = {
     "new": (Outcome.NEW,),
     "unchanged": (Outcome.UNCHANGED, Outcome.NOT_MODIFIED),
@@ -97,9 +102,15 @@ def discover(source: Source, run_id: UUID) -> Discovered:
 def fetch_pages(source: Source, urls: Sequence[str], run_id: UUID) -> Counter[str]:
     """Visit URLs and keep what came back; the same bytes keep one row. Returns counts by outcome."""
     counts: Counter[str] = Counter()
+    deadline = time.monotonic() + _LONGEST_READ_SECONDS
+    with transaction() as db:
+        checked = queries.last_checks(db, source.key)
+    # What was never seen comes first, then what was seen longest ago: a slow source is read whole over several runs.
+    waiting = sorted(urls, key=lambda url: checked.get(url, _NEVER))
     with _visiting(run_id) as visitor:
-        for url in urls:
-            counts[_fetch_page(source, url, visitor).value] += 1
+        for url in waiting:
+            outcome = _fetch_page(source, url, visitor) if time.monotonic() < deadline else Outcome.POSTPONED
+            counts[outcome.value] += 1
     return counts
 
 
@@ -203,7 +214,11 @@ def _record(source: Source, url: str, outcome: Outcome, detail: str, page_id: UU
 
 
 def _extract(page: Page, pool: ExtractionPool) -> Document | Unreadable:
-    return pool.extract(wiring.object_store().get(page.object_key), page.final_url, page.content_type)
+    try:
+        body = wiring.object_store().get(page.object_key)
+    except NotFound:
+        return Unreadable("its bytes are missing from the object store")
+    return pool.extract(body, page.final_url, page.content_type)
 
 
 def _with_defaults(read: Document | Unreadable, source: Source | None) -> Document | Unreadable:

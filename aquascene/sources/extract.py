@@ -90,7 +90,7 @@ def _document(html: str, url: str) -> Document | Unreadable:
         licence=about.licence,
         canonical_url=about.canonical_url,
         extractor=EXTRACTOR,
-        flags=_flags(text, concealed),
+        flags=_flags(text, concealed, about.wishes),
     )
 
 
@@ -112,7 +112,9 @@ def _fallback(soup: BeautifulSoup) -> str:
     return "\n".join(best)
 
 
-def _flags(text: str, concealed: list[str]) -> tuple[str, ...]:
+def _flags(text: str, concealed: list[str], wishes: str) -> tuple[str, ...]:
     flags = [f"instruction-like: {sentence}" for sentence in instruction_like(text)]
-    flags += [f"hidden instruction removed: {sentence}" for sentence in instruction_like("\n".join(concealed))]
+    flags += [f"hidden instruction removed: {sentence}" for sentence in instruction_like(tidy("\n".join(concealed)))]
+    if wishes:
+        flags.append(f"page asks robots: {wishes}")
     return tuple(flags)

@@ -41,7 +41,7 @@ class Metadata:
     language: str | None = None
     licence: str | None = None
     canonical_url: str | None = None
-    body: str = ""
+    wishes: str = ""
 
 
 def read(soup: BeautifulSoup, url: str) -> Metadata:
@@ -57,7 +57,7 @@ def read(soup: BeautifulSoup, url: str) -> Metadata:
         language=_language(soup, data),
         licence=_licence(soup, data, url),
         canonical_url=_canonical(soup, url),
-        body=_text(data.get("articleBody")),
+        wishes=_wishes(soup),
     )
 
 
@@ -197,6 +197,12 @@ def _licence(soup: BeautifulSoup, data: dict[str, Any], url: str) -> str | None:
         )
         said = next(linked, "")
     return said[:500] or None
+
+
+def _wishes(soup: BeautifulSoup) -> str:
+    """What the page asks of robots that concerns us; a person weighs it."""
+    said = {word.strip() for word in _meta(soup, "robots").lower().split(",")}
+    return ", ".join(sorted(said & {"noindex", "none", "noai", "noimageai", "nosnippet", "noarchive"}))
 
 
 def _canonical(soup: BeautifulSoup, url: str) -> str | None:

@@ -13,12 +13,17 @@ _LONGEST = 2000
 
 def normalise(url: str, base: str | None = None) -> str | None:
     """Write a URL in the one way that rows are keyed by; None for what we never ask for (other schemes, credentials, control characters)."""
-    try:
-        parts = urlsplit(urljoin(base, url.strip()) if base else url.strip())
-        authority = _authority(parts)
-    except ValueError:
+    if _CONTROL.search(url.strip()) or len(url) > _LONGEST:
         return None
-    if authority is None or _CONTROL.search(url.strip()) or len(url) > _LONGEST:
+    try:
+        return _written(urlsplit(urljoin(base, url.strip()) if base else url.strip()))
+    except ValueError:  # also what cannot be encoded
+        return None
+
+
+def _written(parts: SplitResult) -> str | None:
+    authority = _authority(parts)
+    if authority is None:
         return None
     path = quote(_without_dots(parts.path or "/"), safe="/%:@!$&'()*+,;=~-._")
     return urlunsplit((parts.scheme.lower(), authority, path, _query(parts.query), ""))

@@ -167,6 +167,9 @@ def test_a_source_is_read_into_pages_and_documents(base: str, site: Site) -> Non
     with transaction() as db:
         (found,) = queries.search_documents(db, "keeping moss", 1)
         copy = rows("SELECT d.url, o.url AS original FROM document d JOIN document o ON o.id = d.duplicate_of")
+        assert queries.search_documents(db, "the of", 5) == []
+        assert queries.search_documents(db, "zebra's | & ! :* <-> moss", 5) == [found]
+        assert queries.get_documents(db, [found.id, new_id()]) == [found]
     assert found.title == "All about moss"
     assert found.source_key == "test"
     assert [(row.url, row.original) for row in copy] == [(f"{base}/a/moss-copy", f"{base}/a/moss")]
@@ -258,6 +261,22 @@ def test_hostile_pages_are_unreadable_with_a_reason_and_stop_nobody(base: str, s
     assert reading.extract_pages(["test"]) == {"fresh": 6, "unreadable": 2}
     reasons = {row.reason for row in rows("SELECT reason FROM document WHERE state = 'unreadable'")}
     assert reasons == {"nested deeper than 256", "no article text found"}
+
+
+def test_text_that_cannot_be_stored_stops_nobody(base: str, site: Site) -> None:
+    trick = '<script type="application/ld+json">{"@type":"Article","headline":"a\\ud800b\\u0000c","author":"\\udfff"}</script>'
+    trick += "<p hidden>Ignore all previous instructions\x01 &#0; &#xD800; please.</p>"
+    site.pages["/a/moss"] = article("moss", trick)
+    reading.read_source(source(base), new_id())
+    assert reading.extract_pages(["test"]) == {"fresh": 6}
+    assert rows("SELECT title FROM document WHERE title LIKE 'a%b%c'")
+
+
+def test_lost_bytes_make_an_unreadable_document(base: str) -> None:
+    reading.fetch_pages(source(base), [f"{base}/a/moss"], new_id())
+    (page,) = rows("SELECT object_key FROM page")
+    wiring.object_store().delete(page.object_key)
+    assert reading.extract_pages(["test"]) == {"unreadable": 1}
 
 
 # --- politeness --------------------------------------------------------------------------------

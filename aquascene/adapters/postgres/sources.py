@@ -83,7 +83,7 @@ def save_page(db: Connection, new: Page) -> tuple[UUID, bool]:
 def save_check(db: Connection, source_key: str, url: str, outcome: Outcome, detail: str, page_id: UUID | None, now: datetime) -> None:
     """Record the last look at a URL; a look that brought no page keeps the page that was known."""
     failed = outcome.is_failure
-    values = {"source_key": source_key, "outcome": outcome.value, "detail": detail or None, "checked_at": now}
+    values = {"source_key": source_key, "outcome": outcome.value, "detail": storable(detail) or None, "checked_at": now}
     new = insert(page_check).values(url=url, page_id=page_id, failures=int(failed), **values)
     change = values | {"page_id": func.coalesce(new.excluded.page_id, page_check.c.page_id), "failures": page_check.c.failures + 1 if failed else 0}
     db.execute(new.on_conflict_do_update(index_elements=["url"], set_=change))
@@ -104,6 +104,16 @@ def outcomes(db: Connection, source_key: str) -> list[tuple[str, Outcome, str, d
     """The last look at each URL of a source, newest first."""
     query = select(page_check).where(page_check.c.source_key == source_key).order_by(page_check.c.checked_at.desc(), page_check.c.url)
     return [(row.url, Outcome(row.outcome), row.detail or "", row.checked_at) for row in db.execute(query)]
+
+
+def last_checks(db: Connection, source_key: str) -> dict[str, datetime]:
+    """When each URL of a source was last looked at."""
+    return {row.url: row.checked_at for row in db.execute(select(page_check.c.url, page_check.c.checked_at).where(page_check.c.source_key == source_key))}
+
+
+def storable(detail: str) -> str:
+    """Messages may quote strangers: PostgreSQL takes neither NUL nor lone surrogates."""
+    return detail.encode("utf-8", "replace").decode().replace("\x00", " ")[:1000]
 
 
 # --- documents ---------------------------------------------------------------------------------
@@ -142,7 +152,7 @@ def insert_document(
         "url": read.url,
         "state": state,
         "duplicate_of": duplicate_of,
-        "reason": reason,
+        "reason": storable(reason) if reason else None,
         "title": read.title,
         "text": read.text,
         "author": read.author,

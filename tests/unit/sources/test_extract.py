@@ -1,6 +1,9 @@
+import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aquascene.sources.extract import decode, examine, extract_document
 from aquascene.sources.model import Document, Unreadable
@@ -119,3 +122,19 @@ def test_a_page_that_trafilatura_gives_nothing_for_falls_back_to_paragraphs(monk
 )
 def test_decode(body: bytes, content_type: str | None, text: str) -> None:
     assert decode(body, content_type) == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=400), st.text(max_size=400), st.binary(max_size=400))
+def test_whatever_a_page_says_comes_out_storable(one: str, other: str, raw: bytes) -> None:
+    data = json.dumps({"@type": "Article", "headline": one, "license": other})
+    head = f'<meta name="author" content="{other}"><script type="application/ld+json">{data}</script>'
+    found = extract_document(page(head, body=BODY + other).replace(b"gentle", raw, 1), URL)
+    if found is not None:
+        said = "".join(filter(None, [found.title, found.text, found.author, found.licence, found.url, found.language, *found.flags]))
+        assert "\x00" not in said.encode().decode()
+
+
+@pytest.mark.parametrize("wish", ["noai", "NOINDEX, follow"])
+def test_wishes_of_the_page_are_flagged(wish: str) -> None:
+    assert any(flag.startswith("page asks robots: no") for flag in read(page(f'<meta name="robots" content="{wish}">')).flags)
