@@ -47,10 +47,10 @@ def _table(heads: list[str], rows: list[list[str]]) -> str:
 
 @router.get(".json")
 def as_json() -> JSONResponse:
-    """Everything countable: totals, messages, and how often each address got each subject."""
+    """Everything countable: totals, requests, every copy with its recipient, and how often each address got each subject."""
     box = mailbox()
-    listed = [{key: row[key] for key in ("id", "accepted_at", "sender", "subject", "recipients")} for row in box.messages(1000)]
-    return JSONResponse({"totals": box.totals(), "per_recipient": box.per_recipient(), "messages": listed})
+    requests = [{key: row[key] for key in ("id", "accepted_at", "sender", "subject", "recipients")} for row in box.messages(1000)]
+    return JSONResponse({"totals": box.totals(), "per_recipient": box.per_recipient(), "messages": box.copies(), "requests": requests})
 
 
 @router.get("")

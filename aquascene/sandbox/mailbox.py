@@ -136,6 +136,24 @@ class Mailbox:
             people = db.execute("SELECT * FROM recipient WHERE message_id = ? ORDER BY position", (message_id,)).fetchall()
         return (dict(row), [dict(each) for each in people]) if row else None
 
+    def copies(self, limit: int = 20_000) -> list[dict[str, Any]]:
+        """List every copy that a recipient got, newest first."""
+        query = "SELECT r.*, m.accepted_at FROM recipient r JOIN message m ON m.id = r.message_id ORDER BY m.accepted_at DESC, r.position LIMIT ?"
+        with self._open() as db:
+            rows = db.execute(query, (limit,)).fetchall()
+        return [
+            {
+                "message_id": row["message_id"],
+                "position": row["position"],
+                "to": row["email"],
+                "subject": row["subject"],
+                "accepted_at": row["accepted_at"],
+                "custom_args": json.loads(row["custom_args"]),
+                "headers": json.loads(row["headers"]),
+            }
+            for row in rows
+        ]
+
     def per_recipient(self) -> list[dict[str, Any]]:
         """Count per address and subject: a count above one is a duplicate."""
         query = "SELECT email, subject, count(*) AS count FROM recipient GROUP BY email, subject ORDER BY count DESC, email, subject"

@@ -34,11 +34,9 @@ def ask(post: Post, email: str, **fields: str) -> httpx.Response:
 def mail_to(post: Post, email: str) -> str:
     """The plain text of the last mail to an address."""
     for _ in range(50):
-        for message in post.inbox()["messages"]:
-            for place in range(message["recipients"]):
-                page = httpx.get(f"{post.url}/inbox/{message['id']}/{place}").text
-                if f"To {email}<" in page:
-                    return httpx.get(f"{post.url}/inbox/{message['id']}/{place}/text").text
+        for copy in post.inbox()["messages"]:
+            if copy["to"] == email:
+                return httpx.get(f"{post.url}/inbox/{copy['message_id']}/{copy['position']}/text").text
         time.sleep(0.1)
     raise AssertionError(f"no mail to {email}")
 
@@ -139,7 +137,7 @@ def test_links_in_an_issue_work(post: Post) -> None:
     live_articles(1)
     subscribe("reader@example.com")
     sending.send(frozen_campaign(), wiring.mailer(), new_id())
-    page = httpx.get(f"{post.url}/inbox/{post.inbox()['messages'][0]['id']}/0").text
+    page = httpx.get(f"{post.url}/inbox/{post.inbox()['requests'][0]['id']}/0").text
     one_click = re.search(r"List-Unsubscribe: &lt;(http\S+?)&gt;", page)
     assert one_click
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in page
