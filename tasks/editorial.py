@@ -10,11 +10,11 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from aquascene.adapters import settings
+from aquascene.adapters import prefect_api, settings
 from aquascene.adapters.clock import now
 from aquascene.adapters.postgres import drafting, editorial
 from aquascene.adapters.postgres.db import transaction
-from aquascene.editorial import briefing, deadlines
+from aquascene.editorial import briefing, deadlines, decide
 from aquascene.editorial.model import Decision, Door
 from aquascene.errors import Conflict, PermanentError
 from tasks import artifacts, retries
@@ -28,8 +28,8 @@ class VerdictInput(RunInput):
     """The form of the Prefect UI. The decision has no default: an empty resume must never decide."""
 
     decision: Literal["approve", "revise", "reject"] = Field(description="approve publishes it, revise asks for a next version, reject ends it.")
-    reviewer: str = Field(min_length=2, max_length=100, description="Your name, as it shall stand in the record.")
-    note: str = Field("", max_length=4000, description="What to change, or why not; needed for revise and reject.")
+    reviewer: str = Field(min_length=1, max_length=briefing.LONGEST_NAME, description="Your name, as it shall stand in the record.")
+    note: str = Field("", max_length=decide.MAX_NOTE, description="What to change, or why not; needed for revise and reject.")
 
 
 def open_reviews() -> list[UUID]:
@@ -39,7 +39,7 @@ def open_reviews() -> list[UUID]:
     for draft_id in missing:
         _open(draft_id)
     with transaction() as db:
-        return [waiting.draft_id for waiting in editorial.reviews_without_run(db)]
+        return editorial.reviews_without_run(db)
 
 
 @task(task_run_name="open-review-{draft_id}", tags=["review"], **retries.DATABASE)
@@ -112,6 +112,24 @@ def end_review(draft_id: UUID) -> None:
     """Let go of the review: nobody need resume this run any more."""
     with transaction() as db:
         editorial.release_run(db, draft_id, run_id())
+
+
+def let_end(draft_id: UUID, waits: UUID) -> bool:
+    """End the run that still waits for an ended review; True when it was told. A run that is over lets go of the review.
+
+    With a verdict it is resumed with that verdict, since its form takes no empty answer. Without one (expired, superseded)
+    it is cancelled: a made-up answer could be taken for a verdict if somebody opened the review again at that moment.
+    """
+    with transaction() as db:
+        given = editorial.verdict_of(db, draft_id)
+    if is_over(waits) or given is None:
+        stopped = not is_over(waits) and prefect_api.set_state(waits, "CANCELLED", message="the review ended without a verdict") is None
+        with transaction() as db:
+            editorial.release_run(db, draft_id, waits)
+        return stopped
+    refused = prefect_api.resume(waits, briefing.answer(given))
+    log.info("review_resumed draft_id=%s flow_run_id=%s refused=%s", draft_id, waits, bool(refused))
+    return refused is None
 
 
 def _open(draft_id: UUID) -> None:

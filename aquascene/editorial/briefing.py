@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from aquascene.drafting.model import Claim, Draft, Finding
+from aquascene.editorial.model import Verdict
 
+LONGEST_NAME = 200
 _LONGEST = 60_000  # an artifact is a view: the desk shows the whole
 
 
@@ -31,6 +33,11 @@ def introduction(draft: Draft, desk_url: str, why_again: str) -> str:
     counts = f"{len(draft.claims)} claims, {len(draft.findings)} findings"
     what = f"Verdict upon **{draft.title}**, version {draft.version} ({counts})."
     return f"{again}{what}{blocked} The preview is among the artifacts; [the desk]({desk_url}) shows all."
+
+
+def answer(given: Verdict) -> dict[str, str]:
+    """Write a recorded verdict as an answer to the form: it takes no empty one, and the run reads the row anyway."""
+    return {"decision": str(given.decision), "reviewer": given.decided_by[:LONGEST_NAME], "note": given.note}
 
 
 def _findings(findings: Sequence[Finding]) -> str:

@@ -8,6 +8,7 @@ from aquascene.adapters import prefect_api, settings
 from aquascene.adapters.clock import now
 from aquascene.adapters.postgres import editorial
 from aquascene.adapters.postgres.db import transaction
+from aquascene.editorial.briefing import answer
 from aquascene.editorial.deadlines import due_at
 from aquascene.editorial.model import Decision, Door, Verdict
 from aquascene.errors import AquasceneError
@@ -48,9 +49,8 @@ def start_quietly(flow: str, parameters: dict[str, object], tag: str) -> None:
 
 
 def _tell(flow_run_id: UUID, given: Verdict) -> None:
-    answer = {"decision": str(given.decision), "reviewer": given.decided_by, "note": given.note}
     try:
-        refused = prefect_api.resume(flow_run_id, answer)
+        refused = prefect_api.resume(flow_run_id, answer(given))
     except AquasceneError as exc:
         refused = exc.code
     if refused:  # it may have ended, or not be suspended yet: sweep looks again

@@ -20,6 +20,7 @@ from aquascene.drafting.model import Draft
 from aquascene.errors import NotFound, PermanentError, TransientError
 from aquascene.web.app import create_app
 from flows.review import review
+from tasks.editorial import let_end
 from tests.integration.desk_data import BLOCKING, a_draft
 from tests.integration.test_web_core import bearer
 
@@ -170,7 +171,7 @@ def test_sweeps_questions_are_answered_from_rows(prefect: None) -> None:
     with transaction() as db:
         assert editorial.drafts_without_review(db) == [draft.id]
         editorial.open_review(db, draft.id, clock.now(), clock.now())
-        assert [waiting.draft_id for waiting in editorial.reviews_without_run(db)] == [draft.id]
+        assert editorial.reviews_without_run(db) == [draft.id]
     run = started(draft)
     carry_on(run, draft)
     with transaction() as db:
@@ -182,6 +183,23 @@ def test_sweeps_questions_are_answered_from_rows(prefect: None) -> None:
     assert carry_on(run, draft) == "approve"
     with transaction() as db:
         assert editorial.waiting_decided(db) == []
+
+
+def test_a_lost_resume_is_made_good_and_a_review_without_verdict_lets_its_run_go(prefect: None) -> None:
+    decided, late = a_draft(title="One", slug="one"), a_draft(title="Two", slug="two")
+    resumed, cancelled = started(decided), started(late)
+    carry_on(resumed, decided)
+    carry_on(cancelled, late)
+    with transaction() as db:
+        editorial.record_verdict(db, decided.id, editorial.Decision.APPROVE, decided.content_sha256, "", "A", editorial.Door.API, clock.now())
+        editorial.expire(db, late.id, clock.now())
+        ended = {waiting.draft_id: waiting.flow_run_id for waiting in editorial.waiting_decided(db)}
+    assert ended == {decided.id: resumed.id, late.id: cancelled.id}
+    assert let_end(decided.id, resumed.id)
+    assert let_end(late.id, cancelled.id)
+    assert (state_name(resumed), state_name(cancelled), row(late)[1]) == ("Resuming", "Cancelled", None)
+    assert carry_on(resumed, decided) == "approve"
+    assert not let_end(decided.id, resumed.id)
 
 
 def test_runs_are_started_once_per_tag_and_listed(prefect: None) -> None:

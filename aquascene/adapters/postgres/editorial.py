@@ -22,7 +22,7 @@ class Waiting(NamedTuple):
 
     review_id: UUID
     draft_id: UUID
-    flow_run_id: UUID | None
+    flow_run_id: UUID
 
 
 def open_review(db: Connection, draft_id: UUID, now: datetime, due: datetime) -> UUID:
@@ -155,9 +155,10 @@ def drafts_without_review(db: Connection) -> list[UUID]:
     return list(db.execute(select(draft.c.id).where(draft.c.state == "proposed", never).order_by(draft.c.id)).scalars())
 
 
-def reviews_without_run(db: Connection) -> list[Waiting]:
-    """List open reviews that no run waits for."""
-    return _waiting(db, and_(review.c.state == "open", draft.c.state == "in_review", review.c.flow_run_id.is_(None)))
+def reviews_without_run(db: Connection) -> list[UUID]:
+    """List the drafts whose open review no run waits for."""
+    alone = and_(review.c.state == "open", draft.c.state == "in_review", review.c.flow_run_id.is_(None))
+    return list(db.execute(select(review.c.draft_id).join_from(review, draft).where(alone).order_by(review.c.opened_at)).scalars())
 
 
 def waiting_undecided(db: Connection) -> list[Waiting]:
