@@ -3,6 +3,9 @@
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Only 2000::/3 is given out (IANA); `is_global` of some Python versions also lets fec0::/10 and 3fff::/20 through.
+_GIVEN_OUT = IPv6Network("2000::/3")
+_DOCUMENTATION = IPv6Network("3fff::/20")
 
 Address = IPv4Address | IPv6Address
 
@@ -15,9 +18,13 @@ def refusal(address: str, port: int, loopback_allow: frozenset[str]) -> str | No
         return f"{address} is not an address"
     if ip.is_loopback and f"{ip}:{port}" in loopback_allow:
         return None
-    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
-        return f"{address} is not a public address"
-    return None
+    return None if _is_public(ip) else f"{address} is not a public address"
+
+
+def _is_public(ip: Address) -> bool:
+    if isinstance(ip, IPv6Address) and (ip not in _GIVEN_OUT or ip in _DOCUMENTATION):
+        return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
 def innermost(ip: Address) -> Address:
