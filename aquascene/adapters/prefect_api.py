@@ -5,6 +5,7 @@ The rows are the truth: callers treat a TransientError from here as "later", nev
 
 import base64
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from aquascene.errors import NotFound, PermanentError, TransientError
 log = logging.getLogger(__name__)
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
+_AGAIN_SECONDS = 0.5
 _TIMEOUT = httpx.Timeout(10.0, connect=2.0)
 
 
@@ -143,6 +145,9 @@ def _call(method: str, path: str, body: Any = None) -> Any:
     try:
         with httpx.Client(base_url=url, headers=_auth(options), timeout=_TIMEOUT) as client:
             answer = client.request(method, path, json=body)
+            if answer.status_code == 503:  # its SQLite was locked for a moment and nothing was written
+                time.sleep(_AGAIN_SECONDS)
+                answer = client.request(method, path, json=body)
             if answer.status_code == 403 and "csrf" in answer.text.lower():
                 answer = client.request(method, path, json=body, headers=_csrf(client))
     except httpx.HTTPError as exc:
