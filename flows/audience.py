@@ -1,9 +1,8 @@
 """Care for subscribers: confirmation mail, expiry, retention, erasures after a restore."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from prefect import flow
-from pydantic import Field
 
 from tasks import audience as steps
 
@@ -18,7 +17,11 @@ _STEPS = {
 
 @flow(name="audience", flow_run_name="audience-{job}", timeout_seconds=3600, retries=0)
 def audience(
-    job: Annotated[Job, Field(description="What to do; `all` does everything in order. Every job may be repeated at any time.")] = "all",
+    job: Job = "all",
 ) -> dict[str, dict[str, int]]:
-    """Send confirmation mail that is due, forget who never confirmed, delete what is past its time, keep the erased erased."""
+    """Send confirmation mail that is due, forget who never confirmed, delete what is past its time, keep the erased erased.
+
+    Args:
+        job: What to do; `all` does everything in order. Every job may be repeated at any time.
+    """
     return {name: step() for name, step in _STEPS.items() if job in {"all", name}}

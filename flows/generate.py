@@ -1,11 +1,9 @@
 """Brief + documents -> draft."""
 
-from typing import Annotated
 from uuid import UUID
 
 from prefect import flow
 from prefect.futures import wait
-from pydantic import Field
 
 from aquascene.drafting.model import BriefRequest
 from tasks import drafting, events
@@ -13,13 +11,17 @@ from tasks import drafting, events
 
 @flow(name="generate", flow_run_name="generate", timeout_seconds=2 * 3600, retries=0)
 def generate(
-    brief_ids: Annotated[list[UUID] | None, Field(description="Briefs to draft; none means the plan's due briefs and all that wait.")] = None,
-    brief: Annotated[BriefRequest | None, Field(description="A new brief to store and draft in this run.")] = None,
+    brief_ids: list[UUID] | None = None,
+    brief: BriefRequest | None = None,
 ) -> list[UUID]:
     """Draft briefs from what the publication has read.
 
     Each draft cites stored documents only, is checked, priced and put before the editors; a brief without evidence is refused.
     Returns the ids of the drafts made. A rerun uses the answers that were already paid for.
+
+    Args:
+        brief_ids: Briefs to draft; none means the plan's due briefs and all that wait.
+        brief: A new brief to store and draft in this run.
     """
     if brief is not None:
         brief_ids = drafting.request_brief(brief)

@@ -1,22 +1,23 @@
 """Puts one draft version before an editor and waits, suspended, for the verdict."""
 
 from itertools import count
-from typing import Annotated
 from uuid import UUID
 
 from prefect import flow
-from pydantic import Field
 
 from aquascene.editorial.model import Decision
 from tasks import editorial, events
 
 
 @flow(name="review", flow_run_name="review-{draft_id}", timeout_seconds=900, retries=0)
-def review(draft_id: Annotated[UUID, Field(description="The draft version to review.")]) -> str:
+def review(draft_id: UUID) -> str:
     """Wait for an editor's verdict upon one draft version.
 
     Decide in the review desk, through the API, or with "Resume" here where this door is open.
     The run starts from its top each time it is resumed and reads the row first: what is decided, ends.
+
+    Args:
+        draft_id: The draft version to review.
     """
     if not editorial.begin_review(draft_id):
         return "another run waits for this review"

@@ -1,9 +1,9 @@
 """The certainty behind every event: starts, resumes, reminds and expires from rows alone."""
 
 from prefect import flow
-from tasks.sweeping import SweepSummary
 
 from tasks import sweeping
+from tasks.sweeping import SweepSummary
 
 
 @flow(name="sweep", flow_run_name="sweep", timeout_seconds=280, retries=0)

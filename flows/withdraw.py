@@ -12,10 +12,16 @@ from tasks import publishing
 
 @flow(name="withdraw", flow_run_name="withdraw-{article_id}", timeout_seconds=3600, retries=0)
 def withdraw(
-    article_id: Annotated[UUID, Field(description="The article to take back.")],
-    note: Annotated[str, Field(description="Why, in words for readers; shown in its place.", min_length=1)],
-    actor: Annotated[str, Field(description="Who decided it; kept in the audit log.")] = "operator",
+    article_id: UUID,
+    note: Annotated[str, Field(min_length=1)],
+    actor: str = "operator",
 ) -> PublishSummary:
-    """Take a published article back for good; its address answers 410 and says why."""
+    """Take a published article back for good; its address answers 410 and says why.
+
+    Args:
+        article_id: The article to take back.
+        note: Why, in words for readers; shown in its place.
+        actor: Who decided it; kept in the audit log.
+    """
     publishing.take_back(article_id, note, actor)
     return publishing.summary_of(publishing.switch(news=True))

@@ -60,7 +60,7 @@ def test_inbox_holds_one_mail_per_delivery(demo: Demo) -> None:
 
 def test_raw_pages_are_kept_under_their_hash(demo: Demo) -> None:
     for key, sha in demo.rows("SELECT object_key, body_sha256 FROM page"):
-        body = (demo.home / "objects" / key).read_bytes()
+        body = (demo.home / "objects" / "data" / key).read_bytes()
         assert hashlib.sha256(body).hexdigest() == sha
 
 
