@@ -36,6 +36,7 @@ from aquascene.delivery.events import without_addresses
 from aquascene.delivery.model import Accepted, Hold, Letter, NotAccepted, Outcome, Recipient, Rejected, SealedChunk, Unknown
 
 _FIELD = re.compile(r"personalizations\.(\d+)\.")
+_NOT_IN_NAMES = re.compile(r"[,;<>\"\\\x00-\x1f\x7f]+")  # SendGrid refuses or cuts names at these
 _HOLDING = frozenset({401, 403})
 _LONGEST_FREEZE = timedelta(minutes=15)
 _FIRST_FREEZE = timedelta(seconds=10)
@@ -131,7 +132,7 @@ def _tls() -> ssl.SSLContext:
 
 def _personalization(recipient: Recipient, marks: dict[str, str]) -> Personalization:
     person = Personalization()
-    person.add_to(Email(recipient.email, recipient.name or None))
+    person.add_to(Email(recipient.email, _NOT_IN_NAMES.sub(" ", recipient.name).strip() or None))
     if recipient.unsubscribe_url:
         person.add_header(Header("List-Unsubscribe", f"<{recipient.unsubscribe_url}>"))
         person.add_header(Header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))

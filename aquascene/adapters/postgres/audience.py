@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, not_, or_, select, true, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Text, and_, delete, exists, func, insert, literal, not_, or_, select, true, update
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from aquascene.adapters.postgres.bulk import recordset
 from aquascene.adapters.postgres.tables import chunk, consent, delivery, subscriber, suppression, tombstone, used_token
 from aquascene.audience.model import Address, Consent, PendingConfirmation, Profile, Standing, Subscriber, SubscriberState, SuppressionReason
 from aquascene.audience.segments import All, Any_, Compare, Node, Not
@@ -183,9 +185,11 @@ def add_many(db: Connection, rows: list[dict[str, Any]], now: datetime) -> list[
     """Insert many active subscribers at once and return the ids of those that were new."""
     if not rows:
         return []
-    values = [{**row, "state": "active", "created_at": now, "confirmed_at": now, "updated_at": now} for row in rows]
-    made = upsert(subscriber).values(values).on_conflict_do_nothing(index_elements=["email_normalised"]).returning(subscriber.c.id)
-    return [row.id for row in db.execute(made)]
+    names = ("public_id", "email", "email_normalised", "email_hmac", "name", "locale", "time_zone", "attributes")
+    given = recordset(subscriber, names, [{**row, "public_id": str(row["public_id"])} for row in rows])
+    fixed = (literal("active", Text), *(literal(now, subscriber.c.created_at.type) for _ in range(3)))
+    made = upsert(subscriber).from_select([*names, "state", "created_at", "confirmed_at", "updated_at"], select(*given.c, *fixed))
+    return list(db.execute(made.on_conflict_do_nothing(index_elements=["email_normalised"]).returning(subscriber.c.id)).scalars())
 
 
 def set_state(db: Connection, subscriber_id: int, state: SubscriberState, now: datetime) -> None:
@@ -213,8 +217,10 @@ def set_profile_by_hmac(db: Connection, email_hmac: str, profile: Profile, now: 
 def log_consent(db: Connection, subscriber_ids: Sequence[int], entry: Consent) -> None:
     """Append the same entry to the consent log of one or many subscribers."""
     if subscriber_ids:
-        values = {"event": entry.event, "source": entry.source, "text_version": entry.text_version, "evidence": entry.evidence, "at": entry.at}
-        db.execute(insert(consent), [{"subscriber_id": each, **values} for each in subscriber_ids])
+        whose = func.unnest(literal([int(each) for each in subscriber_ids], ARRAY(BigInteger))).column_valued()
+        said = (literal(entry.event, Text), literal(entry.source, Text), literal(entry.text_version, Text), literal(entry.evidence, JSONB))
+        names = ["subscriber_id", "event", "source", "text_version", "evidence", "at"]
+        db.execute(insert(consent).from_select(names, select(whose, *said, literal(entry.at, consent.c.at.type))))
 
 
 def suppress(db: Connection, email_hmac: str, reason: SuppressionReason, source: str, now: datetime) -> None:

@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Text, and_, any_, case, delete, exists, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from aquascene.adapters.postgres import audience
+from aquascene.adapters.postgres.bulk import recordset
 from aquascene.adapters.postgres.tables import chunk, delivery, provider_event, subscriber
 from aquascene.audience.consent import state_after
 from aquascene.audience.model import Consent, SubscriberState, SuppressionReason
@@ -16,37 +18,34 @@ from aquascene.delivery.events import RANKS, STATES, SUPPRESSING_KINDS, Event, s
 
 _LOCK = 4_207_340  # any number; one applier at a time, so that two of them cannot wait for each other's rows
 
+_BATCH = 5_000
+
 
 def keep(db: Connection, events: Sequence[Event], provider: str) -> int:
     """Insert events that are not there yet; returns how many were new."""
-    rows = [
-        {
-            "event_id": each.event_id,
-            "provider": provider,
-            "kind": each.kind,
-            "campaign_id": each.campaign_id,
-            "chunk_number": each.chunk_number,
-            "attempt": each.attempt,
-            "recipient_id": each.recipient_id,
-            "reason": each.reason,
-            "occurred_at": each.occurred_at,
-        }
-        for each in {each.event_id: each for each in events}.values()
-    ]
-    return db.execute(upsert(provider_event).values(rows).on_conflict_do_nothing()).rowcount if rows else 0
+    names = ("event_id", "kind", "campaign_id", "chunk_number", "attempt", "recipient_id", "reason", "occurred_at")
+    rows = [{name: _plain(getattr(each, name)) for name in names} for each in {each.event_id: each for each in events}.values()]
+    given = recordset(provider_event, names, rows)
+    kept = upsert(provider_event).from_select([*names, "provider"], select(*given.c, literal(provider, Text)))
+    return len(db.execute(kept.on_conflict_do_nothing().returning(provider_event.c.event_id)).all()) if rows else 0
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, int | str) else str(value)
 
 
 def apply(db: Connection, now: datetime) -> int:
     """Bring what is known of deliveries, chunks and subscribers up to the events kept so far; returns how many were applied."""
     db.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    fresh = [row.event_id for row in db.execute(select(provider_event.c.event_id).where(provider_event.c.applied_at.is_(None)).limit(50_000))]
-    if fresh:
-        mine = provider_event.c.event_id.in_(fresh)
+    unapplied, applied = select(provider_event.c.event_id).where(provider_event.c.applied_at.is_(None)).limit(_BATCH), 0
+    while fresh := list(db.execute(unapplied).scalars()):
+        mine = provider_event.c.event_id == any_(literal(fresh, ARRAY(Text)))  # one parameter, however many events
         _raise_deliveries(db, mine)
         _prove_chunks(db, mine, now)
         _end_subscriptions(db, mine, now)
         db.execute(update(provider_event).where(mine).values(applied_at=now))
-    return len(fresh)
+        applied += len(fresh)
+    return applied
 
 
 def _rank(column: Any) -> Any:
@@ -82,13 +81,15 @@ def _prove_chunks(db: Connection, mine: Any, now: datetime) -> None:
 
 def _end_subscriptions(db: Connection, mine: Any, now: datetime) -> None:
     """Suppress whose mail bounced, who complained, and who unsubscribed at the provider."""
-    ending = provider_event.c.kind.in_([*SUPPRESSING_KINDS, "dropped"])
-    whose = or_(subscriber.c.id == delivery.c.subscriber_id, subscriber.c.public_id == provider_event.c.recipient_id)
-    events = select(provider_event.c.kind, provider_event.c.reason, subscriber.c.id, subscriber.c.email_hmac, subscriber.c.state)
-    joined = events.select_from(provider_event.outerjoin(delivery, delivery.c.recipient_id == provider_event.c.recipient_id).join(subscriber, whose)).where(
-        mine, ending
+    ending = and_(mine, provider_event.c.kind.in_([*SUPPRESSING_KINDS, "dropped"]))
+    fields = (provider_event.c.kind, provider_event.c.reason, provider_event.c.occurred_at, subscriber.c.id, subscriber.c.email_hmac, subscriber.c.state)
+    # Two questions instead of one with OR: each of them has an index to go by. Confirmation mail names the person itself.
+    of_issues = (
+        select(*fields).join(delivery, delivery.c.recipient_id == provider_event.c.recipient_id).join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
     )
-    for row in db.execute(joined.order_by(provider_event.c.occurred_at)).all():
+    of_system_mail = select(*fields).join(subscriber, subscriber.c.public_id == provider_event.c.recipient_id)
+    rows = [row for query in (of_issues, of_system_mail) for row in db.execute(query.where(ending)).all()]
+    for row in sorted(rows, key=lambda each: each.occurred_at):
         reason = suppression_for(row.kind, row.reason)
         if reason is not None and row.email_hmac is not None:
             _end(db, row.id, row.email_hmac, SubscriberState(row.state), reason, now)
