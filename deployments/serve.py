@@ -10,8 +10,8 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import TerminationSignal
-from prefect.types.entrypoint import EntrypointType
 from prefect.runner import Runner
+from prefect.types.entrypoint import EntrypointType
 
 from aquascene.adapters import logs, settings
 from blocks.seed import seed

@@ -32,7 +32,8 @@ def main() -> int:
         for path, text in generated().items():
             path.write_text(text, encoding="utf-8")
         return 0
-    findings = [f"stale, run `make docs`: {path.relative_to(ROOT)}" for path, text in generated().items() if not path.exists() or path.read_text("utf-8") != text]
+    stale = [path for path, text in generated().items() if not path.exists() or path.read_text("utf-8") != text]
+    findings = [f"stale, run `make docs`: {path.relative_to(ROOT)}" for path in stale]
     findings += [f"broken link in {link}" for link in broken_links()]
     print("\n".join(findings) or "docs are current, every link resolves")
     return 1 if findings else 0

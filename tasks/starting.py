@@ -21,7 +21,7 @@ def start(flow_name: str, parameters: dict[str, Any], key: str) -> UUID | None:
     """
     name = f"{flow_name}/{settings.current().environment}"
     try:
-        started = run_deployment(name, parameters=parameters, timeout=0, as_subflow=False, idempotency_key=f"{key}-{run_id()}")
+        started: Any = run_deployment(name, parameters=parameters, timeout=0, as_subflow=False, idempotency_key=f"{key}-{run_id()}")
     except ObjectNotFound:
         log.warning("deployment_missing name=%s", name)
         return None

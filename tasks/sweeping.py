@@ -3,17 +3,14 @@
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from prefect import task
-from prefect.exceptions import PrefectException
-from prefect.flow_runs import resume_flow_run
 
 from aquascene.adapters import clock, settings
 from aquascene.adapters.postgres import delivery, drafting, editorial, publishing
 from aquascene.adapters.postgres.db import transaction
 from tasks import retries
-from tasks.editorial import open_reviews
+from tasks.editorial import let_end, open_reviews
 from tasks.starting import is_over, start, start_review
 
 log = logging.getLogger(__name__)
@@ -59,7 +56,7 @@ def resume_decided() -> int:
     """Resume suspended runs whose review is decided: their resume was lost. A run that ended lets go of its review."""
     with transaction() as db:
         decided = editorial.waiting_decided(db)
-    return sum(_resume(review.draft_id, review.flow_run_id) for review in decided)
+    return sum(let_end(review.draft_id, review.flow_run_id) for review in decided)
 
 
 @task(task_run_name="expire-overdue", **retries.DATABASE)
@@ -100,16 +97,3 @@ def resume_campaigns() -> int:
     if unfinished:
         start("reconcile", {}, "sweep-campaigns")
     return len(unfinished)
-
-
-def _resume(draft_id: UUID, run: UUID) -> bool:
-    if is_over(run):
-        with transaction() as db:
-            editorial.release_run(db, draft_id, run)
-        return False
-    try:
-        resume_flow_run(run)
-    except (PrefectException, RuntimeError) as exc:  # NotPausedError: it runs already, and reads the row itself
-        log.info("resume_refused flow_run_id=%s reason=%s", run, type(exc).__name__)
-        return False
-    return True

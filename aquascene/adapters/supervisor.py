@@ -43,7 +43,14 @@ _PREFECT_TUNING = {
 }
 
 # What a command in a second terminal needs to work on the same installation.
-_ATTACHED = ("DATABASE_URL", "JWT_SECRET", "PREFECT_API_URL", "PREFECT_UI_URL", "WEB__PORT", "WEB__PUBLIC_URL", "PUBLISHING__SITE_URL") + (
+_ATTACHED = (
+    "DATABASE_URL",
+    "JWT_SECRET",
+    "PREFECT_API_URL",
+    "PREFECT_UI_URL",
+    "WEB__PORT",
+    "WEB__PUBLIC_URL",
+    "PUBLISHING__SITE_URL",
     "SANDBOX__PORT",
     "SANDBOX__PUBLICATION_PORT",
     "FETCH__LOOPBACK_ALLOW",
@@ -64,12 +71,13 @@ class Supervisor:
     say: Callable[[str], None] = lambda line: None
     overrides: dict[str, str] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict, init=False)
+    _state: LocalState | None = field(default=None, init=False)
     _postgres: EmbeddedPostgres | None = field(default=None, init=False)
     _processes: Processes | None = field(default=None, init=False)
 
     def start(self) -> dict[str, str]:
         """Start all parts and return their addresses (web, prefect, sandbox, publication); ConfigError says what failed."""
-        state = LocalState(self.config.aquascene_home)
+        state = self._state = LocalState(self.config.aquascene_home)  # kept: it holds the lock
         state.prepare()
         state.take_lock()
         mark = hashlib.sha256(str(state.home).encode()).hexdigest()[:16]

@@ -3,13 +3,13 @@
 import asyncio
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from aquascene.adapters import logs, settings
 from aquascene.sandbox import app, publication
 
 
-def _server(application: FastAPI, port: int) -> uvicorn.Server:
+def _server(application: ASGIApp, port: int) -> uvicorn.Server:
     return uvicorn.Server(uvicorn.Config(application, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2))
 
 

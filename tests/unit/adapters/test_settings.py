@@ -90,6 +90,6 @@ def test_unknown_environment_is_refused(configured: Configure) -> None:
         configured(ENVIRONMENT="prod")
 
 
-@pytest.mark.parametrize("environment", ["demo"])
+@pytest.mark.parametrize("environment", ["development", "staging", "production", "demo"])
 def test_shipped_files_are_valid(environment: str, configured: Configure) -> None:
     assert configured(ENVIRONMENT=environment).environment == environment
