@@ -63,7 +63,7 @@ class PostgresLedger:
                 store.set_deliveries(db, sealed, DeliveryState.PLANNED, _AFTER[change.state])
             if change.rejected:
                 store.reject(db, sealed, change.rejected, change.reason)
-            if change.split and store.split(db, sealed) == 1:
+            if change.split and store.split(db, sealed) == 0:  # one person alone is too large
                 store.reject(db, sealed, [0], change.reason)
             if change.freeze_until is not None:
                 store.freeze_bucket(db, self.bucket, change.freeze_until)

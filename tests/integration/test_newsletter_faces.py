@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,14 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from aquascene.adapters import settings
-from aquascene.adapters.postgres import accounts
+from aquascene.adapters.postgres import accounts, tables
 from aquascene.adapters.postgres.db import transaction
-from tests.newsletter_making import ISSUE_DATE, Post, frozen_campaign, live_articles, people, post_office, subscribe, web_app
+from tests.conftest import serving
+from tests.newsletter_making import ISSUE_DATE, Post, eventually, frozen_campaign, live_articles, mail_app, people, post_office, subscribe, web_app
 
 CSV = "email,name,experience\nada@example.com,Ada,beginner\nnobody,x,y\n"
 
@@ -115,6 +119,23 @@ def test_inbox_pages_keep_hostile_mail_in_its_frame(post: Post) -> None:
     twice = {**body, "personalizations": body["personalizations"] * 2}
     refused = httpx.post(f"{post.url}/sendgrid/v3/mail/send", json=twice, headers={"Authorization": "Bearer x"})
     assert refused.json()["errors"][0]["field"] == "personalizations.1.to.0"
+
+
+def test_events_outlive_a_restart_of_the_sandbox(post: Post, serve: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    there = os.environ["SANDBOX_WEBHOOK_URL"]
+    monkeypatch.setenv("SANDBOX_WEBHOOK_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("AQUASCENE_HOME", str(tmp_path / "other"))
+    with serving(mail_app()) as url:
+        body = {"personalizations": [{"to": [{"email": "x@example.com"}]}], "from": {"email": "a@example.com"}, "subject": "s"}
+        body |= {"content": [{"type": "text/plain", "value": "v"}]}
+        httpx.post(f"{url}/sendgrid/v3/mail/send", json=body, headers={"Authorization": "Bearer x"}).raise_for_status()
+        time.sleep(0.5)
+        assert httpx.get(f"{url}/inbox.json").json()["totals"]["events_waiting"] == 2
+    monkeypatch.setenv("SANDBOX_WEBHOOK_URL", there)
+    again = serve(mail_app())
+    eventually(lambda: httpx.get(f"{again}/inbox.json").json()["totals"]["events_waiting"] == 0)
+    with transaction() as db:
+        assert sorted(db.execute(select(tables.provider_event.c.kind)).scalars()) == ["delivered", "processed"]
 
 
 def test_flow_sends_an_issue_once(post: Post, prefect_server: str) -> None:

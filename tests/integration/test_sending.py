@@ -87,11 +87,18 @@ def test_two_runs_at_once_send_each_chunk_once(post: Post) -> None:
 
 @pytest.mark.parametrize("fault", ["429:1", "413"])
 def test_not_accepted_is_sent_again(post: Post, fault: str) -> None:
-    subscribe(*people(7))
+    subscribe(*people(6))
     campaign_id = frozen_campaign()
     post.faults(fault)
-    assert nonzero(run(campaign_id)) == {"candidates": 7, "delivered": 7}
-    assert post.inbox()["totals"]["recipients"] == 7
+    assert nonzero(run(campaign_id)) == {"candidates": 6, "delivered": 6}
+    assert post.inbox()["totals"]["recipients"] == 6
+
+
+def test_a_request_too_large_is_halved_down_to_one_person(post: Post) -> None:
+    subscribe(*people(3))
+    campaign_id = frozen_campaign()
+    post.faults("413", "413", "413", "413", "413")
+    assert nonzero(run(campaign_id)) == {"candidates": 3, "rejected": 3}
 
 
 def test_unreachable_provider_loses_nothing(post: Post, configured: Configure) -> None:

@@ -132,7 +132,7 @@ def _tls() -> ssl.SSLContext:
 
 def _personalization(recipient: Recipient, marks: dict[str, str]) -> Personalization:
     person = Personalization()
-    person.add_to(Email(recipient.email, _NOT_IN_NAMES.sub(" ", recipient.name).strip() or None))
+    person.add_to(Email(recipient.email, " ".join(_NOT_IN_NAMES.sub(" ", recipient.name).split()) or None))
     if recipient.unsubscribe_url:
         person.add_header(Header("List-Unsubscribe", f"<{recipient.unsubscribe_url}>"))
         person.add_header(Header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))

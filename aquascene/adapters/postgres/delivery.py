@@ -282,7 +282,7 @@ def reject(db: Connection, sealed: SealedChunk, indexes: Sequence[int], reason: 
 
 
 def split(db: Connection, sealed: SealedChunk) -> int:
-    """Move the second half of a chunk's planned deliveries to a new chunk; returns how many stayed."""
+    """Move the second half of a chunk's planned deliveries to a new chunk; returns how many moved."""
     mine = and_(delivery.c.campaign_id == sealed.campaign_id, delivery.c.chunk_number == sealed.number, delivery.c.state == "planned")
     listed = [row.recipient_id for row in db.execute(select(delivery.c.recipient_id).where(mine).order_by(delivery.c.position))]
     moving = listed[(len(listed) + 1) // 2 :]
@@ -292,7 +292,7 @@ def split(db: Connection, sealed: SealedChunk) -> int:
         db.execute(insert(chunk).values(campaign_id=sealed.campaign_id, number=number, state="planned", size=len(moving)))
         db.execute(update(delivery).where(delivery.c.recipient_id.in_(moving)).values(chunk_number=number))
     db.execute(_update(sealed).values(size=len(listed) - len(moving)))
-    return len(listed) - len(moving)
+    return len(moving)
 
 
 def close_empty(db: Connection, held: Chunk, owner: str) -> None:
