@@ -10,7 +10,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from aquascene.adapters import clock, confirmations, settings, subscribing, wiring
 from aquascene.adapters.postgres import tables
@@ -247,3 +247,35 @@ def test_forged_events_are_refused(post: Post) -> None:
     assert states() == {"reader@example.com": "active"}
     assert post.tell([event, {"event": "novel"}, {}, {"sg_event_id": 5}]).status_code == 204
     assert states() == {"reader@example.com": "complained"}
+
+
+def test_who_never_confirms_is_forgotten_and_may_ask_again(post: Post, configured: Configure) -> None:
+    from tasks.audience import expire_unconfirmed
+
+    ask(post, "idle@example.com", name="Idle")
+    mail_to(post, "idle@example.com")
+    assert expire_unconfirmed.fn() == {"erased": 0}
+    with transaction() as db:
+        db.execute(tables.subscriber.update().values(created_at=clock.now() - timedelta(days=8)))
+        db.execute(text("ALTER TABLE consent DISABLE TRIGGER consent_append_only"))
+        db.execute(tables.consent.update().values(at=clock.now() - timedelta(days=8)))
+        db.execute(text("ALTER TABLE consent ENABLE TRIGGER consent_append_only"))
+    assert expire_unconfirmed.fn() == {"erased": 1}
+    assert "idle@example.com" not in every_value()
+    ask(post, "idle@example.com")
+    assert states()["idle@example.com"] == "pending"
+
+
+def test_a_restored_backup_does_not_bring_the_erased_back(post: Post) -> None:
+    from tasks.audience import erase_again
+
+    subscribe("gone@example.com")
+    with transaction() as db:
+        row = dict(db.execute(select(tables.subscriber)).one()._mapping)
+    subscribing.erase_address("gone@example.com", "test")
+    with transaction() as db:
+        db.execute(tables.subscriber.update().where(tables.subscriber.c.id == row.pop("id")).values(**row))
+    assert states() == {"gone@example.com": "active"}
+    assert erase_again.fn() == {"erased": 1}
+    assert "gone@example.com" not in every_value()
+    assert erase_again.fn() == {"erased": 0}
