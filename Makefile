@@ -1,7 +1,7 @@
 # The only place where commands live; CI and the docs call these.
 # A fresh machine needs Python 3.11, 3.12 or 3.13, make and a network; nothing else.
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo up test lint format bench docs docs-check lock clean
+.PHONY: help install install-dev demo up test test-slow lint format bench docs docs-check lock clean
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,9 @@ up: $(VENV)/.runtime ## Start everything embedded and stay in the foreground
 
 test: $(VENV)/.dev ## Run all tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/.dev ## Run the longer sets: kill -9 at every stage of the line
+	@$(BIN)/python -m pytest -m slow --timeout=900 $(ARGS)
 
 lint: $(VENV)/.dev ## Format, lint, types, layers, policy and the size report
 	@$(BIN)/ruff format --check --quiet .
