@@ -18,9 +18,14 @@ _ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Canc
 _HEARTBEAT = "prefect.flow-run.heartbeat"
 
 
-def automations(client: SyncPrefectClient, environment: str) -> list[AutomationCore]:
-    """Build the automations whose deployments are registered."""
-    wanted = [_dead_runs(environment), _stuck_runs(environment)]
+def automations(client: SyncPrefectClient, environment: str, *, embedded: bool) -> list[AutomationCore]:
+    """Build the automations whose deployments are registered.
+
+    The embedded server has none for dead runs: its runner marks a dead child at once and the next start settles the
+    rest, while proactive triggers write a row for every event of a run, which SQLite answered with "database is
+    locked" and stalls of up to a minute.
+    """
+    wanted = [] if embedded else [_dead_runs(environment), _stuck_runs(environment)]
     if review := _deployment(client, f"review/{environment}"):
         wanted.append(_on_event(environment, "review-ready-draft", "content.draft.ready", review, {"draft_id": "{{ event.payload.draft_id }}"}))
     if publish := _deployment(client, f"publish/{environment}"):
@@ -28,10 +33,10 @@ def automations(client: SyncPrefectClient, environment: str) -> list[AutomationC
     return wanted
 
 
-def apply_automations(client: SyncPrefectClient, environment: str) -> list[str]:
+def apply_automations(client: SyncPrefectClient, environment: str, *, embedded: bool = False) -> list[str]:
     """Create or update by name; an operator's switch (`enabled`) stays. Returns the names."""
     names = []
-    for wanted in automations(client, environment):
+    for wanted in automations(client, environment, embedded=embedded):
         present = client.read_automations_by_name(wanted.name)
         if present:
             client.update_automation(present[0].id, wanted.model_copy(update={"enabled": present[0].enabled}))

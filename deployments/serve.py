@@ -60,7 +60,7 @@ def main() -> None:
         runner.add_deployment(runner_deployment(definition, now.orchestration.schedules_active))
     with get_client(sync_client=True) as client:
         apply_limits(client)
-        apply_automations(client, str(now.environment))
+        apply_automations(client, str(now.environment), embedded=True)
     try:
         asyncio.run(runner.start())
     except (KeyboardInterrupt, TerminationSignal):

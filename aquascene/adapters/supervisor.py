@@ -120,7 +120,7 @@ class Supervisor:
         return given
 
     def _start_programs(self, processes: Processes) -> None:
-        prefect = processes.start("prefect-server", "prefect", "server", "start") if not self.config.prefect_api_url else None
+        prefect = processes.start("prefect-server", "deployments.prefect_server") if not self.config.prefect_api_url else None
         sandbox = processes.start("sandbox", "aquascene.sandbox")
         processes.wait_for(sandbox, f"{self.addresses['sandbox']}/livez", 60)
         processes.wait_for(sandbox, f"{self.addresses['publication']}/", 20)
