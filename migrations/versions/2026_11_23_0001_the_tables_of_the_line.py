@@ -409,9 +409,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("brief_id", sa.Uuid(), nullable=False),
         sa.Column("draft_id", sa.Uuid(), nullable=False, comment="the approved version that is shown"),
-        sa.Column(
-            "next_draft_id", sa.Uuid(), nullable=True, comment="a newer approved version, chosen to be shown; becomes draft_id once the site shows it"
-        ),
+        sa.Column("next_draft_id", sa.Uuid(), nullable=True, comment="a newer approved version, chosen to be shown; becomes draft_id once the site shows it"),
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
