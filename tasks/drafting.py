@@ -19,6 +19,7 @@ from aquascene.drafting.ports import BudgetExhausted, SandboxRefused, WriterRefu
 from aquascene.errors import TransientError
 from tasks import artifacts, retries, runs
 from tasks.accounts import saved_writers
+from tasks.limits import model_slot
 
 log = logging.getLogger(__name__)
 REQUESTED_BY_PLAN = "plan"
@@ -83,7 +84,8 @@ def _compose(brief_id: UUID) -> Composed | Refused:
     available, models = saved_writers()
     paid = wiring.paid_writers(available, models, bench.shop.content_type.provider, brief_id, runs.run_id())
     try:
-        return compose(bench.brief, bench.evidence, bench.shop, paid.ask)
+        with model_slot(bench.shop.content_type.provider):
+            return compose(bench.brief, bench.evidence, bench.shop, paid.ask)
     except BudgetExhausted as exc:
         return Refused(Refusal.BUDGET, str(exc))
     except SandboxRefused as exc:
