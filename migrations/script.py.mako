@@ -18,4 +18,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("migrations only go forward; restore a backup instead")
+    raise RuntimeError("migrations only go forward; restore a backup instead")
