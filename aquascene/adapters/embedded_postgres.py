@@ -7,6 +7,7 @@ The server listens on a Unix socket only (a short path: the limit is about 107 b
 """
 
 import hashlib
+import importlib.util
 import os
 import pwd
 import secrets

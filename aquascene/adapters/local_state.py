@@ -2,6 +2,7 @@
 
 import base64
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -37,6 +38,15 @@ class LocalState:
             raise ConfigError(
                 f"cannot write to {self.home}: {exc.strerror}; free some space, mend the rights, or set AQUASCENE_HOME to another folder"
             ) from exc
+
+    def runtime_folder(self) -> Path:
+        """A short, private folder for temporary files: Prefect's runner wants /tmp/runner_storage, which users would share."""
+        mark = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
+        folder = Path("/tmp") / f"aquascene-{os.getuid()}-{mark}-run"  # noqa: S108 - ownership is checked below
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise ConfigError(f"{folder} belongs to somebody else (uid {folder.stat().st_uid}); remove it")
+        return folder
 
     def take_lock(self) -> None:
         """Allow one start at a time; the kernel frees the lock when its holder dies, however it dies."""

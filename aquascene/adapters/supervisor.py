@@ -153,6 +153,7 @@ class Supervisor:
         sandbox = address["sandbox"]
         values = {
             "ENVIRONMENT": str(config.environment),
+            "TMPDIR": str(state.runtime_folder()),
             "AQUASCENE_HOME": str(state.home),
             "GIT_SHA": os.environ.get("GIT_SHA") or "embedded",
             "JWT_SECRET": config.jwt_secret.get_secret_value() or state.secret("jwt_secret"),

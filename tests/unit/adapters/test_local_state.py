@@ -73,3 +73,11 @@ def test_port_is_free_tells_both_cases() -> None:
         port = held.getsockname()[1]
         assert not port_is_free(port)
     assert port_is_free(port)
+
+
+def test_runtime_folder_is_short_private_and_stays(state: LocalState) -> None:
+    folder = state.runtime_folder()
+    assert state.runtime_folder() == folder
+    assert len(str(folder)) < 60
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.rmdir()
