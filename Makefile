@@ -29,6 +29,13 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Linters with many pins of their own; nothing of the product runs beside them.
+.venv-tools/.done: $(VENV)/.dev requirements-tools.lock
+	@[ -x .venv-tools/bin/python ] || $(BIN)/python -m venv .venv-tools
+	@echo "installing the linters (once)"
+	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-tools.lock
+	@touch $@
+
 demo: $(VENV)/.runtime ## Run the main job on embedded parts and print what came out; ARGS=--keep leaves it up
 	@$(BIN)/aquascene demo $(ARGS)
 
@@ -63,8 +70,11 @@ docs-check: $(VENV)/.dev ## Check that links resolve and generated parts are cur
 
 lock: $(VENV)/.dev ## Resolve the locks anew (uv comes from the index by its own)
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock >/dev/null
-	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o requirements-dev.lock >/dev/null
+	@compile='$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --quiet --custom-compile-command "make lock"'; \
+	eval "$$compile pyproject.toml -o requirements.lock" >/dev/null; \
+	eval "$$compile pyproject.toml --extra cluster -c requirements.lock -o requirements-cluster.lock" >/dev/null; \
+	eval "$$compile pyproject.toml --extra cluster --group dev -c requirements-cluster.lock -o requirements-dev.lock" >/dev/null; \
+	eval "$$compile --group tools -o requirements-tools.lock" >/dev/null
 
 clean: ## Remove .venv and all local state
-	@rm -rf $(VENV) .aquascene .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) .venv-tools .aquascene .mypy_cache .ruff_cache .pytest_cache

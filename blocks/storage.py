@@ -5,7 +5,8 @@ from typing import Self
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from aquascene.adapters.settings import Environment, Settings
+from aquascene.adapters.settings import Settings
+from aquascene.adapters.settings_groups import Environment
 from aquascene.adapters.storage.opening import open_store
 from aquascene.sources.ports import ObjectStore
 

@@ -18,7 +18,7 @@ from aquascene.adapters import prefect_api, settings
 from aquascene.adapters.local_state import LocalState
 from aquascene.adapters.postgres import accounts, overview
 from aquascene.adapters.postgres.db import transaction
-from aquascene.adapters.settings import Environment
+from aquascene.adapters.settings_groups import Environment
 from aquascene.adapters.supervisor import Supervisor
 from aquascene.cli.output import EXIT_INCOMPLETE, command, err, out, plain, print_json, say
 from aquascene.cli.seed import seed_subscribers

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aquascene.adapters import settings
-from aquascene.adapters.settings import Environment
+from aquascene.adapters.settings_groups import Environment
 from aquascene.adapters.supervisor import Supervisor
 from aquascene.cli.output import command, err, say
 from aquascene.errors import ConfigError, TransientError

@@ -14,7 +14,7 @@ from http.cookies import CookieError, SimpleCookie
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aquascene.adapters.settings import WebSettings
+from aquascene.adapters.settings_groups import WebSettings
 from aquascene.web import measures
 from aquascene.web.deps import COOKIE
 from aquascene.web.middleware import send_problem

@@ -4,7 +4,7 @@ from pydantic import SecretStr
 
 from aquascene.adapters.clock import now
 from aquascene.adapters.mailers.sendgrid import Sender, SendGridMailer
-from aquascene.adapters.settings import NewsletterSettings
+from aquascene.adapters.settings_groups import NewsletterSettings
 
 SENDGRID_URL = "https://api.sendgrid.com"
 
