@@ -1,4 +1,4 @@
-"""Alembic's entry: online only, one transaction per revision, short lock waits."""
+"""Alembic's entry: one transaction per revision, short lock waits; with --sql it prints what it would run."""
 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
@@ -6,18 +6,30 @@ from sqlalchemy import create_engine, pool, text
 from aquascene.adapters.postgres.db import sqlalchemy_url
 from aquascene.adapters.postgres.tables import metadata
 
+# A migration that waits behind a long query makes every later query wait behind itself: it gives up soon and is tried again.
+LIMITS = ("SET lock_timeout = '4s'", "SET statement_timeout = '60s'")
+
 
 def run() -> None:
     """Upgrade (or compare) the database that the caller put into the configuration's attributes."""
     url = context.config.attributes["url"]
     engine = create_engine(sqlalchemy_url(url), poolclass=pool.NullPool)
     with engine.connect() as connection:
-        connection.execute(text("SET lock_timeout = '4s'"))
-        connection.execute(text("SET statement_timeout = '60s'"))
+        for limit in LIMITS:
+            connection.execute(text(limit))
         connection.commit()
         context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True, compare_type=True, compare_server_default=True)
         with context.begin_transaction():
             context.run_migrations()
 
 
-run()
+def print_sql() -> None:
+    """Write the SQL of the revisions, for reviewers and for the migration lint; no database is asked."""
+    context.configure(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True, transaction_per_migration=True)
+    for limit in LIMITS:
+        context.execute(limit)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+print_sql() if context.is_offline_mode() else run()

@@ -11,6 +11,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+# expand: code of the release before runs on it, too. contract: takes away what only older code used; promoted on its own.
+phase = "expand"
 
 
 def upgrade() -> None:
