@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONNOUSERSITE := 1
 ARGS ?=
+# The whole line runs in one process and everything else beside it.
+PARALLEL ?= -n logical --maxprocesses 4 --dist loadgroup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,7 +45,7 @@ up: $(VENV)/.runtime ## Start everything embedded and stay in the foreground
 	@$(BIN)/aquascene up $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-slow: $(VENV)/.dev ## Run the longer sets: kill -9 at every stage of the line
 	@$(BIN)/python -m pytest -m slow --timeout=900 $(ARGS)
