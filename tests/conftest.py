@@ -19,8 +19,8 @@ from aquascene.adapters import settings
 from aquascene.adapters.embedded_postgres import EmbeddedPostgres
 from aquascene.adapters.postgres import db, migrate
 
-# Tests of the linters need the environment of the linters; `make lint-deploy` makes it and asks for them.
-collect_ignore = [] if os.environ.get("AQUASCENE_LINTERS") else ["linters"]
+# Tests of the linters need .venv-tools; `make lint-deploy` makes it and names their folder.
+collect_ignore = ["linters"]
 
 # Tests never read what the developer has set.
 for name in [name for name in os.environ if name.startswith(("PREFECT_", "OPENAI_", "ANTHROPIC_", "SENDGRID_", "DATABASE_", "OBJECT_STORE_"))]:
