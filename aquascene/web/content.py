@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aquascene.adapters.postgres import content, drafting, editorial
 from aquascene.adapters.postgres.content import ContentItem
-from aquascene.adapters.postgres.db import transaction
+from aquascene.adapters.postgres.db import reading, transaction
 from aquascene.drafting.model import Draft
 from aquascene.editorial.editing import Text
 from aquascene.editorial.model import Decision, Door, Review, Verdict
@@ -69,7 +69,7 @@ def list_content(
     q: Annotated[str | None, Query(max_length=200, description="Words to look for in title and text, as in a web search.")] = None,
 ) -> ContentPage:
     """List content, newest first."""
-    with transaction() as db:
+    with reading() as db:
         items = content.list_content(db, limit + 1, cursor, state, content_type, q)
     return ContentPage(items=items[:limit], next_cursor=items[limit - 1].id if len(items) > limit else None)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from aquascene.adapters import prefect_api, settings
-from aquascene.adapters.postgres.db import transaction
+from aquascene.adapters.postgres.db import reading
 from aquascene.adapters.postgres.overview import Overview, overview
 from aquascene.errors import AquasceneError
 from aquascene.web.deps import Writer
@@ -33,7 +33,7 @@ class RunLine:
 @router.get("/dashboard")
 def dashboard(request: Request, who: Writer) -> Response:
     """Show what the line holds and what ran last."""
-    with transaction() as db:
+    with reading() as db:
         seen = overview(db)
     runs, trouble = recent_runs()
     _, ready = readiness()

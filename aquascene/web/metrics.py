@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from sqlalchemy import text
 
-from aquascene.adapters.postgres.db import transaction
+from aquascene.adapters.postgres.db import reading, replica, transaction
 from aquascene.adapters.postgres.overview import Overview, overview
 from aquascene.errors import AquasceneError
 from aquascene.web import measures
@@ -19,15 +20,24 @@ class RowGauges:
     """Counts of rows by state: they are right after any restart, because nothing is counted twice."""
 
     def collect(self) -> Iterable[Metric]:
-        """Read all gauges in one transaction; without a database only that fact is told."""
+        """Read all counts in one transaction, which may be the replica's; without a database only that fact is told."""
+        yield _gauge("aquascene_database_up", "Whether the database answered.", float(_database_answers()))
+        if (beside := replica()) is not None:
+            yield _gauge("aquascene_replica_in_use", "Whether lists and counts are read from the replica.", float(beside.usable()))
         try:
-            with transaction() as db:
+            with reading() as db:
                 seen = overview(db)
         except AquasceneError:
-            yield _gauge("aquascene_database_up", "Whether the database answered.", 0)
             return
-        yield _gauge("aquascene_database_up", "Whether the database answered.", 1)
         yield from _gauges(seen)
+
+
+def _database_answers() -> bool:
+    try:
+        with transaction() as db:
+            return bool(db.execute(text("SELECT true")).scalar_one())
+    except AquasceneError:
+        return False
 
 
 def _gauges(seen: Overview) -> Iterator[Metric]:
@@ -50,12 +60,12 @@ def _gauges(seen: Overview) -> Iterator[Metric]:
     yield _gauge("aquascene_model_cost_usd", "Cost of all calls to language models, US dollars.", float(seen.cost_usd))
 
 
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)
+def _gauge(name: str, means: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, means, value=value)
 
 
-def _by(name: str, text: str, label: str, counts: dict[str, int]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=[label])
+def _by(name: str, means: str, label: str, counts: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, means, labels=[label])
     for value, count in counts.items():
         family.add_metric([value], count)
     return family

@@ -7,10 +7,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from aquascene.adapters.postgres.db import describe, server_of, sqlalchemy_url
+from aquascene.adapters.postgres.db import describe, server_of, single_engine
 from aquascene.adapters.resources import resource
 from aquascene.errors import ConfigError
 
@@ -28,7 +28,7 @@ def config(url: str) -> Config:
 
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
-    engine = create_engine(sqlalchemy_url(url), poolclass=pool.NullPool, connect_args={"connect_timeout": 5})
+    engine = single_engine(url)
     try:
         with engine.connect() as db:
             yield db
