@@ -14,7 +14,7 @@ from aquascene.adapters.settings import Settings
 from aquascene.web import problems
 from aquascene.web.deps import public
 from aquascene.web.middleware import BodyLimit, RequestRecord, SecurityHeaders
-from aquascene.web.ratelimit import RateLimit
+from aquascene.web.ratelimit import RateLimit, limits
 from aquascene.web.versions import version
 
 ROUTERS = ("health", "metrics", "pages", "auth", "content", "generate", "subscribers", "campaigns", "public", "webhooks", "desk", "dashboard", "site")
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if _has_site():
         app.include_router(found[-1])
     # The last one added is the first to see a request.
-    app.add_middleware(RateLimit, options=options.web)
+    app.add_middleware(RateLimit, limits=limits(options))
     app.add_middleware(BodyLimit, max_bytes=options.web.max_body_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestRecord)
