@@ -1,9 +1,9 @@
 """Alembic's entry: one transaction per revision, short lock waits; with --sql it prints what it would run."""
 
 from alembic import context
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import text
 
-from aquascene.adapters.postgres.db import sqlalchemy_url
+from aquascene.adapters.postgres.db import single_engine
 from aquascene.adapters.postgres.tables import metadata
 
 # A migration that waits behind a long query makes every later query wait behind itself: it gives up soon and is tried again.
@@ -12,9 +12,7 @@ LIMITS = ("SET lock_timeout = '4s'", "SET statement_timeout = '60s'")
 
 def run() -> None:
     """Upgrade (or compare) the database that the caller put into the configuration's attributes."""
-    url = context.config.attributes["url"]
-    engine = create_engine(sqlalchemy_url(url), poolclass=pool.NullPool)
-    with engine.connect() as connection:
+    with single_engine(context.config.attributes["url"]).connect() as connection:
         for limit in LIMITS:
             connection.execute(text(limit))
         connection.commit()
