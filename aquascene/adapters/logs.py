@@ -53,5 +53,6 @@ def configure(level: str, style: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "httpx2", "httpcore2", "urllib3", "trafilatura", "htmldate"):
+    # websockets writes frames at DEBUG, and the first one of Prefect's event stream is its password.
+    for noisy in ("httpx", "httpcore", "httpx2", "httpcore2", "urllib3", "websockets", "trafilatura", "htmldate"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
