@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import logging
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from prefect.blocks.core import Block
@@ -25,32 +26,58 @@ DOCUMENT = "main"
 Outcome = Literal["seeded", "updated", "unchanged", "kept", "not-configured"]
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a seeding would do to one document."""
+
+    outcome: Outcome
+    wanted: Block | None = None
+    fingerprint: str = ""
+
+
 def seed(config: Settings | None = None) -> dict[str, Outcome]:
     """Seed every block type; returns what happened to each slug. Idempotent."""
     now = config or settings.current()
-    return {str(block.get_block_type_slug()): _seed_one(block, now) for block in BLOCKS}
+    return {slug_of(block): seed_one(block, now) for block in BLOCKS}
 
 
-def _seed_one(block_class: Any, config: Settings) -> Outcome:
+def seed_one(block_class: type[Block], config: Settings) -> Outcome:
+    """Register one type and seed its document."""
     block_class.register_type_and_schema()
+    decision = decide(block_class, config)
+    slug = slug_of(block_class)
+    if decision.wanted is not None and decision.outcome in {"seeded", "updated"}:
+        decision.wanted.save(DOCUMENT, overwrite=True)
+        Variable.set(_variable(slug), decision.fingerprint, overwrite=True)
+    if decision.outcome in {"seeded", "updated", "kept"}:
+        log.info("block_%s slug=%s", decision.outcome, slug)
+    return decision.outcome
+
+
+def decide(block_class: Any, config: Settings) -> Decision:
+    """Tell what seeding one document would do; changes nothing."""
     wanted = block_class.from_settings(config)
     if wanted is None:
-        return "not-configured"
-    slug = block_class.get_block_type_slug()
-    variable = f"seeded_{slug.replace('-', '_')}"
+        return Decision("not-configured")
     fingerprint = _fingerprint(wanted, config)
     present = _load(block_class)
-    if present is not None:
-        standing = _fingerprint(present, config)
-        if standing == fingerprint:
-            return "unchanged"
-        if standing != Variable.get(variable):
-            log.info("block_kept slug=%s", slug)
-            return "kept"
-    wanted.save(DOCUMENT, overwrite=True)
-    Variable.set(variable, fingerprint, overwrite=True)
-    log.info("block_seeded slug=%s", slug)
-    return "seeded" if present is None else "updated"
+    if present is None:
+        return Decision("seeded", wanted, fingerprint)
+    standing = _fingerprint(present, config)
+    if standing == fingerprint:
+        return Decision("unchanged")
+    if standing != Variable.get(_variable(slug_of(block_class))):
+        return Decision("kept")
+    return Decision("updated", wanted, fingerprint)
+
+
+def slug_of(block_class: type[Block]) -> str:
+    """Name a block type as Prefect's addresses do."""
+    return str(block_class.get_block_type_slug())
+
+
+def _variable(slug: str) -> str:
+    return f"seeded_{slug.replace('-', '_')}"
 
 
 def _load(block_class: Any) -> Block | None:

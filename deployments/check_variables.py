@@ -1,16 +1,16 @@
-"""The build step of prefect.yaml: stop a deploy whose variables are not all set."""
+"""The build step of prefect.yaml: stop a deploy whose variables are not all set and right."""
 
 import sys
 
-from deployments.definitions import missing_variables
+from deployments.variables import problems
 
 
 def main() -> int:
-    """Print what is missing; exit 1 then."""
-    missing = missing_variables()
-    if missing:
-        print(f"prefect.yaml uses {', '.join(missing)}, which is not set: export it and deploy again", file=sys.stderr)
-    return 1 if missing else 0
+    """Print what is wrong; exit 1 then."""
+    found = problems()
+    if found:
+        print(f"prefect.yaml: {'; '.join(found)}. Export what is missing and deploy again", file=sys.stderr)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

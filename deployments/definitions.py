@@ -1,19 +1,17 @@
 """Reads prefect.yaml, the only list of deployments, for the embedded runner, `apply` and the policy tests."""
 
 import importlib
-import os
-import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from prefect import Flow
-from prefect.utilities.templating import apply_values
 
+from aquascene.adapters import settings
 from aquascene.adapters.resources import resource
-from aquascene.adapters.settings import read_yaml
+from aquascene.adapters.settings import Settings, read_yaml
 from aquascene.errors import ConfigError
-
-_VARIABLE = re.compile(r"\{\{\s*\$(\w+)\s*\}\}")
+from deployments.variables import fill
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,9 @@ class Definition:
     concurrency_limit: dict[str, Any] | None
     work_pool: str
     work_queue: str
+    job_variables: dict[str, Any]
 
-    @property
+    @cached_property
     def flow(self) -> "Flow[..., Any]":
         """The flow that the entrypoint names."""
         module, _, attribute = self.entrypoint.rpartition(".")
@@ -41,21 +40,16 @@ class Definition:
         return found
 
 
-def variables() -> list[str]:
-    """Name every environment variable that prefect.yaml uses."""
-    return sorted(set(_VARIABLE.findall(resource("prefect.yaml").read_text(encoding="utf-8"))))
+def pool_name(config: Settings) -> str:
+    """Name the work pool of this installation."""
+    return f"aquascene-{config.environment}-{config.orchestration.work_pool}"
 
 
-def missing_variables() -> list[str]:
-    """Name those that are not set; Prefect would put in an empty string."""
-    return [name for name in variables() if not os.environ.get(name)]
-
-
-def definitions() -> list[Definition]:
-    """Read every deployment; a missing variable is a ConfigError."""
-    if missing := missing_variables():
-        raise ConfigError(f"prefect.yaml uses {', '.join(missing)}: set it in the environment")
-    raw = apply_values(read_yaml(resource("prefect.yaml")), {})
+def definitions(config: Settings | None = None) -> list[Definition]:
+    """Read every deployment, with the variables taken from the settings (the same names in the environment)."""
+    now = config or settings.current()
+    values = {"ENVIRONMENT": str(now.environment), "GIT_SHA": now.git_sha, "WORK_POOL": now.orchestration.work_pool, "IMAGE": now.image}
+    raw = fill(read_yaml(resource("prefect.yaml")), values)
     return [
         Definition(
             name=entry["name"],
@@ -68,6 +62,7 @@ def definitions() -> list[Definition]:
             concurrency_limit=entry.get("concurrency_limit"),
             work_pool=entry["work_pool"]["name"],
             work_queue=entry["work_pool"]["work_queue_name"],
+            job_variables=entry["work_pool"]["job_variables"],
         )
         for entry in raw["deployments"]
     ]

@@ -56,7 +56,7 @@ def main() -> None:
     logs.configure(now.log_level, now.log_format)
     seed(now)
     runner = Runner(limit=now.orchestration.runner_limit, pause_on_shutdown=True)
-    for definition in definitions():
+    for definition in definitions(now):
         runner.add_deployment(runner_deployment(definition, now.orchestration.schedules_active))
     with get_client(sync_client=True) as client:
         apply_limits(client)

@@ -104,7 +104,7 @@ def test_no_secret_in_logs_or_prefect(demo: Demo) -> None:
 
 
 def test_prefect_deploy_all_works_against_the_server(demo: Demo) -> None:
-    environment = {**demo.child_environment(), "ENVIRONMENT": "development", "GIT_SHA": "0123456"}
+    environment = {**demo.child_environment(), "ENVIRONMENT": "development", "GIT_SHA": "0123456", "WORK_POOL": "process"}
     applied = subprocess.run([sys.executable, "-m", "deployments.apply"], env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert applied.returncode == 0, applied.stderr
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]

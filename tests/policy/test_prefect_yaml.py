@@ -1,6 +1,7 @@
 """prefect.yaml promises: known keys only, entrypoints that exist, parameters that fit, zones that are named."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,17 +11,25 @@ from prefect.cli.deploy._models import DeploymentConfig
 from prefect.utilities.templating import apply_values
 
 from aquascene.adapters.resources import resource
+from aquascene.adapters.settings import Settings
+from deployments import check_variables
 from deployments import definitions as read
+from deployments.queues import QUEUES
+from deployments.variables import fill
+from deployments.variables import variables as read_variables
 
-QUEUES = {"web-scraper", "ai-processor", "content-manager", "distributor", "subscriber-manager", "operations"}
+SERVICES = {"web-scraper", "ai-processor", "content-manager", "distributor", "subscriber-manager", "operations"}
 FLOWS = {"pipeline", "scrape", "generate", "review", "publish", "withdraw", "correct", "newsletter", "reconcile", "audience", "sweep", "housekeeping"}
 SCHEDULE_KEYS = {"slug", "cron", "timezone", "parameters", "active"}
 
 
+VARIABLES = {"ENVIRONMENT": "demo", "GIT_SHA": "0123456", "WORK_POOL": "docker", "IMAGE": "registry.example/aquascene@sha256:0"}
+
+
 @pytest.fixture(autouse=True)
 def _variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ENVIRONMENT", "demo")
-    monkeypatch.setenv("GIT_SHA", "0123456")
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
 
 
 def raw() -> dict[str, Any]:
@@ -62,7 +71,7 @@ def test_every_parameter_is_described() -> None:
 
 
 def test_queues_are_the_services() -> None:
-    assert {definition.work_queue for definition in read.definitions()} == QUEUES
+    assert {definition.work_queue for definition in read.definitions()} == SERVICES == set(QUEUES)
 
 
 def test_flows_have_timeouts_and_do_not_retry() -> None:
@@ -73,17 +82,53 @@ def test_flows_have_timeouts_and_do_not_retry() -> None:
         assert not inspect.iscoroutinefunction(definition.flow.fn), definition.entrypoint
 
 
-def test_missing_variable_stops_the_deploy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from deployments import check_variables
-
+@pytest.mark.parametrize("name", sorted(VARIABLES))
+def test_missing_variable_stops_the_deploy(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert check_variables.main() == 0
-    monkeypatch.delenv("GIT_SHA")
+    monkeypatch.delenv(name)
     assert check_variables.main() == 1
-    assert "GIT_SHA" in capsys.readouterr().err
+    assert f"{name} is not set" in capsys.readouterr().err
 
 
-def test_no_secret_reference_reaches_a_deployment() -> None:
-    text = resource("prefect.yaml").read_text(encoding="utf-8")
-    assert "job_variables" not in text
-    assert "prefect.blocks" not in text  # Prefect resolves these at deploy and stores them in clear
-    assert apply_values({"name": "{{ $ENVIRONMENT }}"}, {}) == {"name": "demo"}
+def test_a_process_pool_needs_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORK_POOL", "process")
+    monkeypatch.delenv("IMAGE")
+    assert check_variables.main() == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("WORK_POOL", "dokcer"), ("ENVIRONMENT", "prod")])
+def test_misspelt_variable_stops_the_deploy(name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(name, value)
+    assert check_variables.main() == 1
+    assert value in capsys.readouterr().err
+
+
+def test_variables_are_those_that_are_documented() -> None:
+    assert read_variables() == sorted(VARIABLES)
+
+
+def test_own_reading_is_that_of_prefect() -> None:
+    loaded = yaml.safe_load(resource("prefect.yaml").read_text(encoding="utf-8"))
+    assert fill(loaded, VARIABLES) == apply_values(loaded, {})
+
+
+def test_a_whole_value_keeps_its_type() -> None:
+    assert fill({"a": ["{{ $X }}"], "b": "v-{{ $X }}"}, {"X": 3}) == {"a": [3], "b": "v-3"}
+
+
+def test_nothing_but_the_image_is_a_job_variable() -> None:
+    # Prefect resolves blocks in job variables at deploy and stores them in clear.
+    assert all(set(definition.job_variables) == {"image"} for definition in read.definitions())
+    assert "prefect.blocks" not in resource("prefect.yaml").read_text(encoding="utf-8")
+
+
+def test_the_pool_is_that_of_the_settings(configured: Callable[..., Settings]) -> None:
+    config = configured(**VARIABLES, ORCHESTRATION__WORK_POOL="docker")
+    assert {definition.work_pool for definition in read.definitions(config)} == {read.pool_name(config)} == {"aquascene-demo-docker"}
+    assert {definition.job_variables["image"] for definition in read.definitions(config)} == {VARIABLES["IMAGE"]}
+
+
+def test_queues_have_an_order() -> None:
+    assert [queue.priority for queue in QUEUES.values()] == list(range(1, len(QUEUES) + 1))
+    assert next(iter(QUEUES)) == "operations"
+    assert QUEUES["operations"].limit is None  # sweep, promotions and backups start whatever else runs
