@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def environment(home: Path, **more: str) -> dict[str, str]:
     """A user's environment with nothing of ours in it but the home folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_CLEAN)}
-    return {**kept, "AQUASCENE_HOME": str(home), **more}
+    return {**kept, **ports(home), "AQUASCENE_HOME": str(home), **more}
+
+
+def ports(home: Path) -> dict[str, str]:
+    """Ports of a home's own: tests beside these take 8000 to 8999 (Prefect's harness) and what the system gives out (from 32768)."""
+    first = 20_000 + zlib.crc32(str(home).encode()) % 3_000 * 4
+    names = ("WEB__PORT", "ORCHESTRATION__PORT", "SANDBOX__PORT", "SANDBOX__PUBLICATION_PORT")
+    return {name: str(first + offset) for offset, name in enumerate(names)}
 
 
 @dataclass

@@ -71,7 +71,15 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Extracti
 
 
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if any("extraction_child" in part for part in child.cmdline())]
+    return [child for child in psutil.Process().children() if any("extraction_child" in part for part in command_line(child))]
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """What a process was started with; nothing where it has ended since."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # psutil.ZombieProcess is one of these
+        return []
 
 
 def reason(pool: ExtractionPool, body: bytes, url: str = URL) -> str:
