@@ -83,7 +83,7 @@ def service(model: Node, target: Target, name: str, node: Node) -> Node:
     if secrets := [] if node.get("secrets_from") else _secret_names(node):
         made["secrets"] = [_secret_use(secret, node) if target == "stack" else secret for secret in secrets]
     if configs := node.get("configs"):
-        made["configs"] = [_config_use(model, config, path) for config, path in configs.items()]
+        made["configs"] = [_config_use(model, target, config, path) for config, path in configs.items()]
     made["healthcheck"] = {"disable": True} if node.get("one_shot") else ({"test": _IMAGE_CHECK} | _HEALTH | node.get("healthcheck", {}))
     made["logging"] = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
     memory = model["targets"][target]["memory"]
@@ -145,8 +145,10 @@ def _secret_use(name: str, node: Node) -> Node:
     return {"source": name, "target": name, **owner}
 
 
-def _config_use(model: Node, name: str, path: str) -> Node:
-    return {"source": name, "target": path, "mode": _Octal(model["configs"][name].get("mode", 0o444))}
+def _config_use(model: Node, target: Target, name: str, path: str) -> Node:
+    """Compose mounts the file with the mode that it has in git, and warns about another."""
+    mode = {"mode": _Octal(model["configs"][name].get("mode", 0o444))} if target == "stack" else {}
+    return {"source": name, "target": path, **mode}
 
 
 def _secret(name: str, node: Node, target: Target) -> Node:

@@ -25,6 +25,8 @@
   prefect=$(password_of prefect_server_database_connection_url)
   replicator=$(checked postgres_replication_password "$(cat "$secrets/postgres_replication_password")")
 
+  PGPASSWORD=${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:-/dev/null}")}
+  export PGPASSWORD
   # Over standard input: arguments would stand in the list of processes.
   psql --quiet --set=ON_ERROR_STOP=1 --username="${POSTGRES_USER:-postgres}" --dbname=postgres <<SQL
 CREATE ROLE aquascene LOGIN PASSWORD '$aquascene';
