@@ -15,6 +15,7 @@ COMMON = {
     "PREFECT_HOME": "/tmp/prefect",  # noqa: S108  # the root file system is read-only; nothing of value is kept there
     "PREFECT_CLI_COLORS": "false",
     "PREFECT_CLI_PROMPT": "false",  # a container must fail, never wait for an answer
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # a client without an address must fail, never start a server of its own
     "PREFECT_LOGGING_COLORS": "false",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "aquascene,flows,tasks,blocks,deployments",
     "PREFECT_LOGGING_ROOT_LEVEL": "INFO",  # a variable of Prefect's logging.yml: without it our own lines do not reach the run's log
