@@ -54,8 +54,13 @@ case $role in
     exec prefect worker start --pool "${WORK_POOL_NAME:-aquascene-$ENVIRONMENT-$kind}" --type "$kind" --with-healthcheck "$@"
     ;;
   migrate)
-    aquascene db upgrade "$@"
-    if [ -n "${PREFECT_SERVER_DATABASE_CONNECTION_URL:-}" ]; then exec prefect server database upgrade -y; fi
+    [ -n "${PREFECT_SERVER_DATABASE_CONNECTION_URL:-}" ] || exec aquascene db upgrade "$@"
+    # Two programs in a row: this shell hands signals on to the first and becomes the second.
+    aquascene db upgrade "$@" &
+    trap 'kill -TERM $!' TERM INT
+    wait $!
+    trap - TERM INT
+    exec prefect server database upgrade -y
     ;;
   apply) exec python -m deployments.apply "$@" ;;
   sandbox) exec python -m aquascene.sandbox "$@" ;;

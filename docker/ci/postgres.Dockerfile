@@ -4,6 +4,8 @@
 ARG BASE=debian:12.12-slim@sha256:d5d3f9c23164ea16f31852f95bd5959aad1c5e854332fe00f7b3a20fcc9f635c
 FROM ${BASE}
 # The official image's numeric user, so that volumes and `user:` mean the same; no cluster is made at installation.
+# No versions are pinned: the archive keeps the current one of its stable suite only.
+# hadolint ignore=DL3008
 RUN groupadd --system --gid 999 postgres \
  && useradd --system --uid 999 --gid 999 --home-dir /var/lib/postgresql --shell /bin/sh postgres \
  && apt-get update -qq \
