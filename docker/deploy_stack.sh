@@ -1,7 +1,8 @@
 #!/bin/sh
 # Deploy docker/stack.yaml to the Swarm that this machine manages, and wait until it runs or has rolled back.
 # Usage: deploy_stack.sh [STACK]            (default: aquascene)
-#   AQUASCENE_IMAGE   name@sha256:digest of the release; SITE_HOST, OPERATOR_NETWORKS, ACME_EMAIL, OBJECT_STORE_URL: see the file
+#   AQUASCENE_IMAGE   name@sha256:digest of the release
+#   ENV_FILE          the installation's own addresses (default: docker/staging.env; docker/staging.env.example has all of them)
 #   SECRETS_PATH      folder of the secret files (default: docker/secrets)
 #   STACK_OVERRIDES   further files, merged over the stack; RESOLVE_IMAGE: always (default), changed or never
 # 1. Every secret is named by the hash of its content: a changed one is a new object, its services roll out, and a
@@ -15,8 +16,16 @@ file=$here/stack.yaml
 SECRETS_PATH=${SECRETS_PATH:-$here/secrets}
 export SECRETS_PATH
 patience=${PATIENCE_SECONDS:-900}
+env_file=${ENV_FILE:-$here/staging.env}
 
 fail() { echo "deploy_stack: $*" >&2; exit 1; }
+
+if [ -f "$env_file" ]; then
+  set -a
+  # shellcheck source=docker/staging.env.example
+  . "$env_file"
+  set +a
+fi
 
 case ${AQUASCENE_IMAGE:-} in
   '') fail "set AQUASCENE_IMAGE to the release as name@sha256:digest" ;;
@@ -26,6 +35,7 @@ esac
 
 name_secrets() {
   missing=
+  # shellcheck disable=SC2013  # names of variables, one a line: words and lines are the same
   for variable in $(grep -o 'HASH_[A-Z0-9_]*' "$file" | sort -u); do
     name=$(printf '%s' "${variable#HASH_}" | tr '[:upper:]' '[:lower:]')
     path=$SECRETS_PATH/$name
@@ -60,9 +70,7 @@ settle() {
 # "2/2", or "0/1 (1/1 completed)" for a job.
 replicas() { "$docker" service ls --filter "name=$1" --format '{{.Name}} {{.Replicas}}' | awk -v name="$1" '$1 == name {$1 = ""; print}'; }
 
-job_is_done() {
-  case $(replicas "$1") in *'(1/1 completed)'*) echo yes ;; *) echo wait ;; esac
-}
+job_is_done() { replicas "$1" | sed -n 's/.*(\(.*\)\/\(.*\) completed).*/\1 \2/p' | awk '{print ($1 == $2) ? "yes" : "wait"}'; }
 
 runs() {
   state=$("$docker" service inspect --format '{{with .UpdateStatus}}{{.State}}: {{.Message}}{{end}}' "$1")
@@ -89,7 +97,7 @@ migrate_first() {
 deploy() {
   set -- --compose-file "$file"
   for override in ${STACK_OVERRIDES:-}; do set -- "$@" --compose-file "$override"; done
-  "$docker" stack deploy --detach=true --prune --with-registry-auth --resolve-image "${RESOLVE_IMAGE:-always}" "$@" "$stack"
+  "$docker" stack deploy --prune --with-registry-auth --resolve-image "${RESOLVE_IMAGE:-always}" "$@" "$stack"
 }
 
 name_secrets
