@@ -1,11 +1,12 @@
 """Write the generated parts of the docs, or with --check: fail where they are stale or a link leads nowhere."""
 
+import json
 import re
 import sys
 from pathlib import Path
 
 from aquascene.adapters.settings import Settings
-from aquascene.cli.settings_docs import markdown
+from aquascene.cli.settings_docs import markdown, yaml_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -13,7 +14,8 @@ _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 def generated() -> dict[Path, str]:
     """Every generated file with the text that it should have."""
-    return {ROOT / "docs" / "configuration.md": markdown(Settings)}
+    schema = json.dumps(yaml_schema(Settings), indent=2, ensure_ascii=False) + "\n"
+    return {ROOT / "docs" / "configuration.md": markdown(Settings), ROOT / "config" / "schema.json": schema}
 
 
 def broken_links() -> list[str]:

@@ -1,9 +1,12 @@
 """The groups of settings, one class each: names, defaults, bounds and what every field means. No reading happens here."""
 
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from aquascene.adapters.settings_fields import redact
 
 
 class Environment(StrEnum):
@@ -16,9 +19,13 @@ class Environment(StrEnum):
 
 
 class Group(BaseModel):
-    """A group of settings: frozen, unknown keys refused."""
+    """A group of settings: frozen, unknown keys refused; what is printed of it shows no password of a URL."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, redact(value) if isinstance(value, str) else value
 
 
 class DatabaseSettings(Group):

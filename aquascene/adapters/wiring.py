@@ -47,14 +47,11 @@ def mailer() -> "Mailer":
 
 
 def fetcher() -> "HttpFetcher":
-    """Build the guarded HTTP fetcher; production refuses a loopback allow list."""
+    """Build the guarded HTTP fetcher; a production whose settings allow more than public addresses does not start."""
     from aquascene.adapters.fetchers.http import HttpFetcher
-    from aquascene.errors import ConfigError
     from aquascene.sources.addresses import loopback_pairs
 
     now = settings.current()
-    if now.environment is settings.Environment.PRODUCTION and now.fetch.loopback_allow:
-        raise ConfigError("fetch.loopback_allow is refused in production: it would let a page make us ask our own services; remove it")
     pairs = [pair.replace("{publication_port}", str(now.sandbox.publication_port)) for pair in now.fetch.loopback_allow]
     return HttpFetcher(now.fetch.user_agent, loopback_pairs(pairs), now.fetch.max_body_bytes, now.fetch.connect_timeout_seconds)
 

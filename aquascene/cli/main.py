@@ -72,7 +72,12 @@ def _start(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log to stderr at the level of the settings instead of warnings only.")] = False,
 ) -> None:
     """AquaScene: read, draft, review, publish, mail."""
-    if ctx.invoked_subcommand in _GROUPS and ctx.invoked_subcommand != "config":
+    if ctx.invoked_subcommand == "config":  # it tells what is wrong with the settings, so it must start with wrong ones
+        logs.configure("WARNING", "text")
+        return
+    # The migration job holds the databases' secrets and no others.
+    settings.expect_secrets(("database_url", "ledger_database_url") if ctx.invoked_subcommand == "db" else None)
+    if ctx.invoked_subcommand in _GROUPS:
         attach()
     config = settings.current()
     logs.configure(config.log_level if verbose else "WARNING", "text")

@@ -1,10 +1,14 @@
 """Writes docs/configuration.md from the settings themselves, so that the two cannot differ."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
+
+from aquascene.adapters.production_rules import RULES
+from aquascene.adapters.settings_fields import group_of, is_secret, variable_of
+from aquascene.adapters.settings_groups import Environment
 
 _HEAD = """# Configuration
 
@@ -22,31 +26,53 @@ A setting is looked up in this order; the first place that has it wins:
 
 Mappings are merged deeply, lists are replaced, and an explicit `null` in the environment's file removes what the base file says.
 Unknown keys are refused with their path. `ENVIRONMENT` is one of `development`, `staging`, `production`, `demo`; it is `demo` where it is not set.
+An empty variable or secret file counts as not set.
 
-`aquascene config show` prints what holds, `aquascene config explain web.port` says where a value comes from, and
-`aquascene config check` reports every error at once. Secrets are marked; they belong into a variable or a secret file, never into YAML that is committed.
-In YAML the groups below are mappings: `web: {port: 8080}` is the same as the variable `WEB__PORT=8080`.
-Lists in variables are JSON: `FETCH__LOOPBACK_ALLOW='["127.0.0.1:8101"]'`.
+[How to configure](how-to/configure.md) shows the commands that check, explain and compare settings. Secrets are marked below; they belong
+into a secret file or a variable, never into YAML. In YAML the groups below are mappings: `web: {port: 8080}` is the same as the variable
+`WEB__PORT=8080`. Lists in variables are JSON: `FETCH__LOOPBACK_ALLOW='["127.0.0.1:8101"]'`.
+"""
+_RULES = """
+## Rules
+
+A rule has a code. *stops*: no process starts while it is broken. *reported*: `aquascene config check` tells it and fails. All broken rules
+are told at once, as `code: what is wrong; what to do`.
 """
 _TABLE = "| setting | variable | default | meaning |\n|---|---|---|---|"
 
 
 def markdown(settings: type[BaseModel]) -> str:
-    """Describe every field of the settings: one table for the top level, one for each group."""
-    plain = {name: field for name, field in settings.model_fields.items() if _group(field) is None}
+    """Describe every field of the settings, one table for the top level and one for each group, and the rules."""
+    plain = {name: field for name, field in settings.model_fields.items() if group_of(field) is None}
     parts = [_HEAD, "## Top level\n", _table("", plain)]
     for name, field in settings.model_fields.items():
-        group = _group(field)
+        group = group_of(field)
         if group is not None:
             parts += [f"\n## {name}\n\n{(group.__doc__ or '').strip()}\n", _table(f"{name}.", group.model_fields)]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, _RULES, rules_table()]) + "\n"
+
+
+def rules_table() -> str:
+    """List the rules with what a broken one does in each environment."""
+    head = f"| code | rule | {' | '.join(Environment)} |\n|---|---|{'---|' * len(Environment)}"
+    rows = [f"| `{rule.code}` | {_cell(rule.summary)} | {' | '.join(rule.effects.get(name, '–') for name in Environment)} |" for rule in RULES]
+    return "\n".join([head, *rows])
+
+
+def yaml_schema(settings: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of the YAML files: that of the settings, but every key may be null, which removes it."""
+    schema = settings.model_json_schema()
+    for part in [schema, *schema.get("$defs", {}).values()]:
+        for name, field in part.get("properties", {}).items():
+            part["properties"][name] = {"anyOf": [field, {"type": "null"}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "config/<environment>.yaml"}
 
 
 def undescribed(settings: type[BaseModel], prefix: str = "") -> list[str]:
     """List the fields that say nothing about themselves."""
     found = []
     for name, field in settings.model_fields.items():
-        group = _group(field)
+        group = group_of(field)
         found += [] if field.description else [prefix + name]
         found += undescribed(group, f"{prefix}{name}.") if group else []
     return found
@@ -57,8 +83,8 @@ def _table(prefix: str, fields: dict[str, FieldInfo]) -> str:
 
 
 def _row(path: str, field: FieldInfo) -> str:
-    secret = " **Secret.**" if _is_secret(field) else ""
-    return f"| `{path}` | `{path.upper().replace('.', '__')}` | {_default(field)} | {_cell(field.description or '')}{secret} |"
+    secret = " **Secret.**" if is_secret(field) else ""
+    return f"| `{path}` | `{variable_of(path)}` | {_default(field)} | {_cell(field.description or '')}{secret} |"
 
 
 def _default(field: FieldInfo) -> str:
@@ -73,12 +99,3 @@ def _default(field: FieldInfo) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _is_secret(field: FieldInfo) -> bool:
-    return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
-
-
-def _group(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None

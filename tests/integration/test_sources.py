@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,7 +21,6 @@ from aquascene.adapters import reading, wiring
 from aquascene.adapters.catalog import sources as catalog
 from aquascene.adapters.postgres import sources as queries
 from aquascene.adapters.postgres.db import transaction
-from aquascene.errors import ConfigError
 from aquascene.ids import new_id
 from aquascene.sources.model import Entry, Outcome, Source, SourceKind, Validators
 
@@ -466,14 +464,6 @@ def test_a_dead_host_is_unreachable(database: str, configured: Callable[..., Any
     (row,) = rows("SELECT outcome, detail FROM page_check")
     assert row.outcome == "unreachable"
     assert "cannot connect" in row.detail
-
-
-def test_production_refuses_a_loopback_allow_list(configured: Callable[..., Any], tmp_path: Path) -> None:
-    empty = tmp_path / "production.yaml"
-    empty.write_text("environment: production\n")
-    configured(ENVIRONMENT="production", CONFIG_FILE=str(empty), FETCH__LOOPBACK_ALLOW='["127.0.0.1:1"]')
-    with pytest.raises(ConfigError, match="loopback_allow"):
-        wiring.fetcher()
 
 
 # --- the flow ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 
 from aquascene.adapters.catalog import files, sources
 from aquascene.errors import ConfigError, NotFound
+from tests.production_settings import PRODUCTION
 
 MINIMAL = "sources:\n  one:\n    name: One\n    entries: [{kind: feed, url: 'https://One.example/feed'}]\n"
 
@@ -70,11 +71,9 @@ def test_an_unknown_source_is_not_found(catalog: Callable[[str], None]) -> None:
         sources.one_source("two")
 
 
-def test_production_refuses_high_rates(catalog: Callable[[str], None], configured: Callable[..., Any], tmp_path: Path) -> None:
+def test_production_refuses_high_rates(catalog: Callable[[str], None], configured: Callable[..., Any]) -> None:
     catalog(MINIMAL + "    requests_per_second: 20\n")
     assert sources.all_sources()[0].requests_per_second == 20
-    empty = tmp_path / "production.yaml"
-    empty.write_text("environment: production\n")
-    configured(ENVIRONMENT="production", CONFIG_FILE=str(empty))
+    configured(**PRODUCTION)
     with pytest.raises(ConfigError, match="refused in production: one"):
         sources.all_sources()
