@@ -13,7 +13,7 @@ from aquascene.adapters import settings as configuration
 from aquascene.adapters.settings import Settings
 from aquascene.web import problems
 from aquascene.web.deps import public
-from aquascene.web.middleware import BodyLimit, RequestRecord, SecurityHeaders
+from aquascene.web.middleware import BodyLimit, ClosingWhileDraining, RequestRecord, SecurityHeaders
 from aquascene.web.ratelimit import RateLimit, limits
 from aquascene.web.versions import version
 
@@ -26,10 +26,10 @@ Errors are problem documents (RFC 9457). Roles, lowest first: writer, editor, pu
 """
 
 
-def routers() -> Iterator[APIRouter]:
+def routers(without: str = "") -> Iterator[APIRouter]:
     """Yield the routers that exist, in order of inclusion."""
     for name in ROUTERS:
-        if importlib.util.find_spec(f"aquascene.web.{name}"):
+        if name != without and importlib.util.find_spec(f"aquascene.web.{name}"):
             yield importlib.import_module(f"aquascene.web.{name}").router
 
 
@@ -37,8 +37,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application from the routers that exist; the site's catch-all comes last."""
     options = settings or configuration.current()
     app = FastAPI(title="AquaScene", version=version(), description=_DESCRIPTION, docs_url=None, redoc_url=None)
+    app.state.draining = app.state.was_ready = False
     problems.install(app, options.debug)
-    found = list(routers())
+    found = list(routers(without="metrics" if options.web.metrics_port else ""))
     for router in found[:-1] if _has_site() else found:
         app.include_router(router)
     app.include_router(_fallback(found))
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RateLimit, limits=limits(options))
     app.add_middleware(BodyLimit, max_bytes=options.web.max_body_bytes)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(ClosingWhileDraining)
     app.add_middleware(RequestRecord)
     return app
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from aquascene.adapters import prefect_api, settings
@@ -38,6 +38,9 @@ class Version(BaseModel):
     version: str
     environment: str
     schema_expected: str
+    image: str = Field(description="The image that runs, as the installation names it; empty where nothing runs from an image.")
+    image_digest: str = Field(description="sha256:... of that image; empty where it is not named by its digest.")
+    git_sha: str = Field(description="The commit that this was built from.")
 
 
 @router.get("/livez")
@@ -65,24 +68,46 @@ def _prefect() -> str:
     return "ok" if prefect_api.is_ready() else "unreachable"
 
 
-_NOT_READY: dict[int | str, dict[str, Any]] = {503: {"description": "The database is out of reach or has no schema.", "model": Readiness}}
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "The database is out of reach or has no schema, or the process is about to stop.", "model": Readiness}
+}
 
 
 @router.get("/readyz", responses=_NOT_READY)
-def readyz(response: Response) -> Readiness:
-    """Tell whether requests can be served: the database answers and its schema is known."""
+def readyz(request: Request, response: Response) -> Readiness:
+    """Tell whether requests can be served: the database answers, its schema is known, and the process is not about to stop."""
     response.status_code, found = readiness()
-    response.headers["Cache-Control"] = "no-store"
+    if response.status_code == 200:
+        request.app.state.was_ready = True
+    if request.app.state.draining:
+        response.status_code, found.status = 503, "draining"
     return found
 
 
 @router.get("/health", responses=_NOT_READY)
-def health(response: Response) -> Readiness:
+def health(request: Request, response: Response) -> Readiness:
     """Do the same as /readyz."""
-    return readyz(response)
+    return readyz(request, response)
+
+
+@router.get("/startupz", responses={503: {"description": "The database was not there yet."}})
+def startupz(request: Request, response: Response) -> Liveness:
+    """Tell whether the process has been ready once; what happens to the database later does not restart it."""
+    state = request.app.state
+    state.was_ready = state.was_ready or readiness()[0] == 200
+    response.status_code = 200 if state.was_ready else 503
+    return Liveness(status="ok" if state.was_ready else "starting")
 
 
 @router.get("/version")
 def read_version() -> Version:
-    """Name the version, the environment and the schema that this version expects."""
-    return Version(version=version(), environment=settings.current().environment, schema_expected=migrate.head())
+    """Name the version, the environment, the schema that this version expects, and where it was built from."""
+    now = settings.current()
+    return Version(
+        version=version(),
+        environment=now.environment,
+        schema_expected=migrate.head(),
+        image=now.image,
+        image_digest=now.image.partition("@")[2],
+        git_sha=now.git_sha,
+    )

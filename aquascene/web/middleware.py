@@ -17,8 +17,9 @@ log = logging.getLogger("aquascene.web.access")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-# Pages carry no script at all; the published site may bring its own stricter or wider policy.
+# Pages carry no script at all; the published site may bring its own stricter or wider policy, and its own caching.
 _SECURITY = {
+    "cache-control": "no-store",
     "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
@@ -93,6 +94,21 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, secured if scope["type"] == "http" else send)
+
+
+class ClosingWhileDraining:
+    """Ask clients that keep a connection to make a new one elsewhere, while this process is about to stop."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope["app"].state.draining:
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        await self.app(scope, receive, closing if scope["type"] == "http" else send)
 
 
 class BodyLimit:
