@@ -200,7 +200,9 @@ def test_kubernetes_job_has_its_settings_and_secrets(kubernetes: Settings) -> No
     assert made["metadata"]["namespace"] == "publication"
     assert pod["serviceAccountName"] == "aquascene-flow-run"
     assert only["envFrom"] == [{"configMapRef": {"name": "settings-5t7f"}}]
-    assert pod["volumes"][0] == {"name": "secrets", "secret": {"secretName": "flow-secrets-8d2c", "defaultMode": 0o440}}
+    authority = {"name": "postgres-ca", "optional": True, "items": [{"key": "ca.crt", "path": "database-ca.crt"}]}
+    sources = [{"secret": {"name": "flow-secrets-8d2c"}}, {"secret": authority}]
+    assert pod["volumes"][0] == {"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}
     assert only["image"] == NEW
     assert only["args"] == ["prefect", "flow-run", "execute"]
     variables = {entry["name"]: entry["value"] for entry in only["env"]}
