@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prefect import task
 
-from aquascene.adapters import wiring
+from aquascene.adapters import cdn, wiring
 from aquascene.adapters.clock import now
 from aquascene.adapters.postgres import publishing
 from aquascene.adapters.postgres.db import transaction
@@ -38,6 +38,7 @@ def switch(news: bool) -> Switch:
     """Render the site, upload what changed, switch, and mark what is live; nothing to do makes no new version."""
     done = switch_site(PostgresSiteRows(run_id()), wiring.object_store(), wiring.site(), news=news)
     log.info("site_published number=%d changed=%d live=%d", done.version.number, len(done.changed), len(done.live))
+    cdn.purge([*done.changed, *done.removed])
     _show(done)
     return done
 

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr
 
 from aquascene.adapters.settings_groups import (
     BackupSettings,
+    CdnSettings,
     FetchSettings,
     GenerationSettings,
     Group,
@@ -84,6 +85,7 @@ class Settings(Group):
     generation: GenerationSettings = Field(default_factory=GenerationSettings, description="Language models.")
     review: ReviewSettings = Field(default_factory=ReviewSettings, description="Review.")
     publishing: PublishingSettings = Field(default_factory=PublishingSettings, description="Public site.")
+    cdn: CdnSettings = Field(default_factory=CdnSettings, description="Content delivery network.")
     newsletter: NewsletterSettings = Field(default_factory=NewsletterSettings, description="Newsletter.")
     # Not "prefect": the engine sets PREFECT__FLOW_RUN_ID and others, which would be read as unknown keys of that group.
     orchestration: OrchestrationSettings = Field(default_factory=OrchestrationSettings, description="Orchestrator.")

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from aquascene.adapters.settings_fields import redact
+from aquascene.adapters.settings_fields import shown
 
 
 class Environment(StrEnum):
@@ -25,7 +25,7 @@ class Group(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            yield name, redact(value) if isinstance(value, str) else value
+            yield name, value if isinstance(value, BaseModel) else shown(value)
 
 
 class DatabaseSettings(Group):
@@ -136,6 +136,13 @@ class PublishingSettings(Group):
     time_zone: str = Field("Europe/Berlin", description="Time zone of the publication: issue dates and shown dates.")
     language: str = Field("en", description="Language of the publication, BCP 47.")
     versions_kept: int = Field(20, ge=2, description="Site versions kept for rolling back.")
+
+
+class CdnSettings(Group):
+    """A content delivery network in front of the public site."""
+
+    purge_url: str | None = Field(None, pattern=r"^https?://", description="Where changed addresses are told to after a publish; nothing is told without it.")
+    purge_token: SecretStr | None = Field(None, description="Bearer token for that address.")
 
 
 class NewsletterSettings(Group):

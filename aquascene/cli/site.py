@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from aquascene.adapters import settings, wiring
+from aquascene.adapters import cdn, settings, wiring
 from aquascene.adapters.postgres import publishing
 from aquascene.adapters.postgres.db import transaction
 from aquascene.adapters.site_rows import PostgresSiteRows
 from aquascene.cli.output import command, out, print_json
 from aquascene.ids import new_id
-from aquascene.publishing.switching import POINTER, roll_back_site
+from aquascene.publishing.switching import POINTER, live_version, read_manifest, roll_back_site
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -48,7 +48,12 @@ def rollback(
 
     Rows of articles stay as they are: withdraw or correct what was wrong before something new is published.
     """
-    shown = roll_back_site(PostgresSiteRows(new_id(), actor), wiring.object_store())
+    rows, store = PostgresSiteRows(new_id(), actor), wiring.object_store()
+    left = read_manifest(store, live_version(rows, store))
+    shown = roll_back_site(rows, store)
+    again = read_manifest(store, shown)
+    if left and again:
+        cdn.purge([*again.changed_since(left), *again.removed_since(left)])
     if as_json:
         print_json(shown)
         return

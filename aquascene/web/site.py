@@ -18,7 +18,8 @@ router = APIRouter()
 
 _POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 _OPEN = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-_FOREVER, _SOON = "public, max-age=31536000, immutable", "public, max-age=60"
+# A reader's copy is young; a network's may be older, because it is told what changed (adapters/cdn.py) and its copies end soon if that fails.
+_FOREVER, _SOON = "public, max-age=31536000, immutable", "public, max-age=60, s-maxage=300"
 _NOT_PAGES = ("/api/", "/webhooks/")
 
 
