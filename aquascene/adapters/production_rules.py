@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from aquascene.adapters.secret_strength import weakness
 from aquascene.adapters.settings_groups import Environment
-from aquascene.adapters.settings_urls import host_of, is_example, is_inside, scheme_of, tcp_mode
+from aquascene.adapters.settings_urls import host_of, is_example, is_inside, is_readable, scheme_of, tcp_mode
 
 if TYPE_CHECKING:
     from aquascene.adapters.settings import Settings
@@ -83,7 +83,7 @@ def database_tls(now: "Settings") -> str | None:
     """
     urls = {name: _text(getattr(now, name)) for name in _DATABASES}
     modes = {name: tcp_mode(url, now.database.ssl_mode) for name, url in urls.items() if url} or {"database_url": now.database.ssl_mode}
-    weak = [f"{name} ({mode})" for name, mode in modes.items() if mode not in (None, "verify-full")]
+    weak = [f"{name} ({mode})" for name, mode in modes.items() if mode not in (None, "verify-full", "unreadable")]
     if not weak:
         return None
     return f"PostgreSQL is not asked who it is: {', '.join(weak)}; set DATABASE__SSL_MODE=verify-full and take other modes out of the URL"
@@ -216,14 +216,21 @@ def forwarded_ips(now: "Settings") -> str | None:
 
 
 def sentinel_hosts(now: "Settings") -> str | None:
-    """Each of `redis.sentinel_hosts` is `host:port`, and `redis_url` is there with them for password and database."""
-    hosts = now.redis.sentinel_hosts
-    ports = [match and int(match[1]) for match in map(_SENTINEL.fullmatch, hosts)]
-    if not all(port and port <= 65535 for port in ports):
-        return 'redis.sentinel_hosts holds something that is not host:port; write ["redis-0.redis:26379", ...]'
-    if hosts and not _text(now.redis_url):
-        return "redis.sentinel_hosts is set without redis_url; set it too, as redis://:password@name/0: it carries password and database"
-    return None
+    """Each of `redis.sentinel_hosts` is `host:port`."""
+    ports = [match and int(match[1]) for match in map(_SENTINEL.fullmatch, now.redis.sentinel_hosts)]
+    if all(port and port <= 65535 for port in ports):
+        return None
+    return 'redis.sentinel_hosts holds something that is not host:port; write ["redis-0.redis:26379", ...]'
+
+
+def readable_url(now: "Settings") -> str | None:
+    """Every address can be read as a URL; in a password `/`, `@`, `#`, `:` are written `%2F`, `%40`, `%23`, `%3A`."""
+    databases = {name: _text(getattr(now, name)) for name in _DATABASES}
+    wrong = [name for name, url in databases.items() if url and tcp_mode(url, "prefer") == "unreadable"]
+    urls = {name: getattr(now, name) for name in (*_PROVIDERS, "prefect_api_url", "object_store_url")}
+    urls |= {"redis_url": _text(now.redis_url), "cdn.purge_url": now.cdn.purge_url}
+    wrong += [name for name, url in urls.items() if not is_readable(url or "")]
+    return f"not a URL: {', '.join(wrong)}; write special characters of a password as %2F, %40, %23, %3A" if wrong else None
 
 
 RULES: tuple[Rule, ...] = (
@@ -268,5 +275,6 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("metrics-port", metrics_port, _STAGING_TOLD, ("web.metrics_port", "web.port")),
     Rule("forwarded-ips", forwarded_ips, _STAGING_TOO, ("web.forwarded_allow_ips",)),
-    Rule("sentinel-hosts", sentinel_hosts, _EVERYWHERE, ("redis.sentinel_hosts", "redis_url")),
+    Rule("readable-url", readable_url, _EVERYWHERE, (*_DATABASES, *_PROVIDERS, "prefect_api_url", "object_store_url", "redis_url", "cdn.purge_url")),
+    Rule("sentinel-hosts", sentinel_hosts, _EVERYWHERE, ("redis.sentinel_hosts",)),
 )

@@ -80,21 +80,24 @@ def _validated(merged: dict[str, Any], places: list[Place]) -> tuple[Settings, l
         return Settings.model_validate(merged), []
     except ValidationError as exc:
         errors = exc.errors(include_input=False, include_context=False, include_url=False)
-    findings = {key: _finding(key, error, places) for error in errors for key in [_key(error)]}
-    rest = merge([Place("", "base", merged), *(Place("", "base", _removal(key)) for key in findings)])
-    settings, further = _validated(rest, places)
-    return settings, [*findings.values(), *further]
+    wrong = {_path(error): error for error in errors}
+    settings, further = _validated(reduce(_without, wrong, merged), places)
+    return settings, [*(_finding(".".join(path), error, places) for path, error in wrong.items()), *further]
 
 
-def _key(error: ErrorDetails) -> str:
-    """The dotted key of an error: the setting that holds the wrong item of a list, otherwise the place itself."""
-    parts = [str(part) for part in error["loc"]]
-    return next((known for known in (".".join(parts[:depth]) for depth in (1, 2)) if known in leaves(Settings)), ".".join(parts))
+def _path(error: ErrorDetails) -> tuple[str, ...]:
+    """Where an error is: the setting that holds the wrong item of a list, otherwise the place itself."""
+    path = tuple(str(part) for part in error["loc"])
+    return next((path[:depth] for depth in (1, 2) if ".".join(path[:depth]) in leaves(Settings)), path)
 
 
-def _removal(key: str) -> dict[str, Any]:
-    head, dot, last = key.partition(".")
-    return {head: {last: None}} if dot else {head: None}
+def _without(tree: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """The tree less what a path leads to. Not by dotted keys: somebody may have written a key with a dot in it."""
+    head, *rest = path
+    inner = tree.get(head)
+    if rest and isinstance(inner, dict):
+        return {**tree, head: _without(inner, tuple(rest))}
+    return {key: value for key, value in tree.items() if key != head}
 
 
 def _finding(key: str, error: ErrorDetails, places: list[Place]) -> Finding:

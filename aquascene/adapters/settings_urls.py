@@ -23,6 +23,14 @@ def host_of(url: str) -> str:
         return ""
 
 
+def is_readable(url: str) -> bool:
+    """Tell whether a URL can be taken apart. Those who cannot often quote it in their error, password and all."""
+    try:
+        return urlsplit(url.strip()).port != -1
+    except ValueError:
+        return False
+
+
 def is_inside(host: str) -> bool:
     """Tell whether a host is this machine or a private network, as far as its name says; no host counts as inside."""
     try:
@@ -51,7 +59,7 @@ def tcp_mode(url: str, default: str) -> str | None:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        return "unknown"
+        return "unreadable"
     hosts = parsed.query.get("host", parsed.host or "")
     mode = parsed.query.get("sslmode", None if "hostaddr" in parsed.query else default)
     if "hostaddr" not in parsed.query and all(not host or host.startswith("/") for host in _each(hosts)):

@@ -75,6 +75,9 @@ BROKEN: list[tuple[str, dict[str, str]]] = [
     ("metrics-port", {"WEB__METRICS_PORT": "8000"}),
     ("forwarded-ips", {"WEB__FORWARDED_ALLOW_IPS": "10.0.0.0/8, *"}),
     ("forwarded-ips", {"WEB__FORWARDED_ALLOW_IPS": "0.0.0.0/0"}),
+    ("readable-url", {"REDIS_URL": "redis://:pw/x@redis.svc:6379/0"}),
+    ("readable-url", {"DATABASE_REPLICA_URL": "postgresql://u:pw@h1:1,h2:2/aquascene"}),
+    ("readable-url", {"PREFECT_API_URL": "http://u:pw/x@prefect:4200/api"}),
     ("sentinel-hosts", {"REDIS__SENTINEL_HOSTS": '["redis-0.redis:26379", "redis-1.redis"]'}),
     ("sentinel-hosts", {"REDIS__SENTINEL_HOSTS": '["redis-0.redis:99999"]'}),
     ("sentinel-hosts", {"REDIS__SENTINEL_HOSTS": '["redis://redis-0:26379"]'}),
@@ -268,7 +271,8 @@ def test_what_the_documentation_tells_to_make_is_strong(made: str) -> None:
         ("postgresql://u@/d?hostaddr=10.0.0.1", "unknown"),
         ("postgresql://u@/d?hostaddr=10.0.0.1&sslmode=require", "require"),
         ("postgresql://u@h/d?sslmode=p%61ssword", "unknown"),
-        ("nonsense", "unknown"),
+        ("nonsense", "unreadable"),
+        ("postgresql://u:p@h1:1,h2:2/d", "unreadable"),
     ],
 )
 def test_the_mode_of_a_url(url: str, mode: str | None) -> None:

@@ -304,6 +304,13 @@ def test_every_error_at_once_with_its_code_path_and_place(
     assert str(caught.value).count("\n") == 10
 
 
+@pytest.mark.parametrize("text", ["web.port: 80", "web: {'a.b': 1}", "{'': 1, '.': 2, web: {'': 3}}", "web: {port: {x: {y: 1}}}", "? [a, b]\n: 1"])
+def test_keys_of_any_form_are_told_and_end(text: str, configured: Configure, own_config: Callable[[str, str], Path]) -> None:
+    own_config(text, "")
+    with pytest.raises(ConfigError, match=r"unknown-key|wrong-type|config-file"):
+        configured()
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -229,7 +229,7 @@ def test_no_secret_is_ever_said(configured: Configure, capsys: pytest.CaptureFix
     secret = {variable_of(key): sentinel(key) for key in SECRETS}
     urls = {variable_of(key): f"https://user:{sentinel(key)}@host.aquaplants.org/x?password={sentinel(key)}" for key in TEXTS}
     keep = {"ENVIRONMENT", "LOG_LEVEL", "LOG_FORMAT", *(variable_of(key) for key in leaves(settings.Settings) if key.endswith(("mode", "policy", "pool")))}
-    database = {"DATABASE_URL": f"postgresql://u:{sentinel('database_url')}@h/d"}
+    database = {variable_of(key): f"postgresql://u:{sentinel(key)}@h/d" for key in SECRETS if "database" in key}
     configured(**{name: value for name, value in (urls | secret | database).items() if name not in keep})
     assert_hushed(everything_said(capsys, caplog))
 
@@ -245,8 +245,12 @@ def test_no_secret_in_yaml_is_ever_said(
     configured: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody should put one there; when somebody does, it is not repeated, not even in a comparison or an error."""
-    text = "\n".join(f"{key}: {sentinel(key)}" for key in SECRETS)
-    for name in ("base", "demo", "development", "staging", "production"):
+    tree: dict[str, Any] = {}
+    for key in SECRETS:
+        group, _, name = key.rpartition(".")
+        (tree.setdefault(group, {}) if group else tree)[name] = sentinel(key)
+    text = json.dumps(tree)
+    for name in ("base", *settings.Environment):
         (tmp_path / f"{name}.yaml").write_text(text if name in ("demo", "production") else "")
     monkeypatch.setattr(settings_places, "config_dir", lambda: tmp_path)
     assert_hushed(everything_said(capsys, caplog))
