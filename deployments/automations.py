@@ -110,7 +110,8 @@ def _plain(automation: AutomationCore) -> dict[str, Any]:
 
 
 def _upsert(client: SyncPrefectClient, wanted: Wanted, deployment: UUID | None) -> None:
-    automation = wanted.make(deployment)
+    # At an update the client leaves out what was not set, and the server refuses an action without its type or an owner.
+    automation = AutomationCore.model_validate(wanted.make(deployment).model_dump(exclude={"owner_resource"}))
     if present := client.read_automations_by_name(wanted.name):
         client.update_automation(present[0].id, automation.model_copy(update={"enabled": present[0].enabled}))
     else:
