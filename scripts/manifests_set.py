@@ -32,8 +32,9 @@ def title(document: Node) -> str:
 
 
 def read(path: Path) -> list[Node]:
-    """Read the documents of one file."""
-    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+    """Read the documents of one file, by libyaml where it is there: the sets are long."""
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [document for document in yaml.load_all(path.read_text(encoding="utf-8"), Loader=loader) if document]  # both are safe
 
 
 def words(value: Any) -> Iterator[str]:

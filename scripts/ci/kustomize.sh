@@ -8,8 +8,10 @@ place=${KUSTOMIZE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/aquascene/kustomize}
 program=$place/usr/bin/kustomize
 if [ -x "$program" ]; then echo "$program"; exit 0; fi
 
+# shellcheck source=/dev/null
 . /etc/os-release
 case $VERSION_CODENAME in bookworm) suite=trixie ;; *) suite=$VERSION_CODENAME ;; esac
+# shellcheck disable=SC2016  # apt itself puts these in
 site=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' | awk -v own="$VERSION_CODENAME" '$2 == own {print $1; exit}')
 [ -n "$site" ] || { echo "kustomize.sh: apt knows no archive for $VERSION_CODENAME; install kustomize 5 yourself" >&2; exit 1; }
 
