@@ -27,9 +27,8 @@ from scripts.manifests_set import Finding, Manifests, read
 
 ROOT = Path(__file__).resolve().parent.parent
 K8S = ROOT / "k8s"
-OVERLAYS = ("ci", "production", "production-canary")
-# What is rendered for reference: the overlays, and what a cluster has once.
-COPIES = {name: Path("overlays") / name for name in OVERLAYS} | {"cluster": Path("cluster")}
+# What is rendered for reference: the overlays of this repository, and what a cluster has once. Installations add overlays of their own.
+COPIES = {name: Path("overlays") / name for name in ("ci", "production", "production-canary")} | {"cluster": Path("cluster")}
 JOBS = ("migrate", "apply", "smoke")
 _IMAGE = re.compile(r"^(?P<name>[a-z0-9][\w./:-]*)@(?P<digest>sha256:[0-9a-f]{64})$")
 _CA_FILE = {"PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_CA_FILE": "/run/secrets/database-ca.crt"}
@@ -93,7 +92,7 @@ def copies(program: str) -> dict[Path, str]:
 
 
 def release(program: str, overlay: str, image: str) -> str:
-    """Build an overlay for one release: its image everywhere, and its mark in the names of the Jobs, which cannot be changed once they ran."""
+    """Build an overlay for one release: its image everywhere, a label, and the mark in the names of Jobs, which cannot be changed once they ran."""
     matched = _IMAGE.match(image)
     if not matched or not int(matched["digest"].removeprefix("sha256:"), 16):
         raise SystemExit(f"--image {image}: name it as registry/name@sha256:… with the digest of the release")
@@ -101,22 +100,23 @@ def release(program: str, overlay: str, image: str) -> str:
         copy = Path(folder) / "k8s"
         shutil.copytree(K8S, copy)
         _change(copy / "components/release", images=[{"name": "aquascene", "newName": matched["name"], "digest": matched["digest"]}])
-        _change(copy / "overlays" / overlay, patches=[_renamed(job, matched["digest"]) for job in JOBS])
+        mark = matched["digest"].removeprefix("sha256:")[:10]
+        labels: list[dict[str, object]] = [{"pairs": {"aquascene.example/release": mark}, "includeTemplates": True}]
+        _change(copy / "overlays" / overlay, labels=labels, patches=[_renamed(job, mark) for job in JOBS])
         return build(program, copy / "overlays" / overlay)
 
 
 def _change(folder: Path, **keys: list[dict[str, object]]) -> None:
-    """Replace `images` of a kustomization, or add to its `patches`."""
+    """Replace `images` of a kustomization, or add to its `labels` and `patches`."""
     path = folder / "kustomization.yaml"
     node = yaml.safe_load(path.read_text(encoding="utf-8"))
     for key, entries in keys.items():
-        node[key] = [*node.get(key, []), *entries] if key == "patches" else entries
+        node[key] = entries if key == "images" else [*node.get(key, []), *entries]
     path.write_text(yaml.safe_dump(node, sort_keys=False), encoding="utf-8")
 
 
-def _renamed(job: str, digest: str) -> dict[str, object]:
-    name = f"{job}-{digest.removeprefix('sha256:')[:10]}"
-    patch = yaml.safe_dump([{"op": "replace", "path": "/metadata/name", "value": name}])
+def _renamed(job: str, mark: str) -> dict[str, object]:
+    patch = yaml.safe_dump([{"op": "replace", "path": "/metadata/name", "value": f"{job}-{mark}"}])
     return {"target": {"kind": "Job", "name": job}, "patch": patch, "options": {"allowNameChange": True}}
 
 
@@ -157,7 +157,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.manifests", description="Render and check the Kubernetes manifests.")
     commands = parser.add_subparsers(dest="command", required=True)
     rendering = commands.add_parser("render")
-    rendering.add_argument("overlay", nargs="?", choices=OVERLAYS)
+    rendering.add_argument("overlay", nargs="?", choices=sorted(path.name for path in (K8S / "overlays").iterdir()))
     rendering.add_argument("--image")
     rendering.add_argument("--output", type=Path)
     commands.add_parser("check").add_argument("--release", type=Path)

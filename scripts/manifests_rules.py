@@ -46,8 +46,13 @@ def texts(manifests: Manifests) -> Iterator[Finding]:
                 yield Finding("variable", title(document), f"{found} is put in by nobody: neither kubectl nor kustomize expands variables")
             if _PASSWORD.search(word):
                 yield Finding("secret-data", title(document), "holds an address with a password")
-        if document.get("kind") == "Secret" and any((document.get(key) or {}) for key in ("data", "stringData")):
+        if document.get("kind") == "Secret" and any(readable(value) for key in ("data", "stringData") for value in (document.get(key) or {}).values()):
             yield Finding("secret-data", title(document), "is a secret in git: base64 is no encryption; External Secrets or SOPS")
+
+
+def readable(value: object) -> bool:
+    """Tell whether anybody can read a value of a Secret; SOPS leaves ENC[…]."""
+    return bool(value) and not str(value).startswith("ENC[")
 
 
 def findings(manifests: Manifests) -> list[Finding]:

@@ -218,6 +218,11 @@ def test_prefects_roles_see_their_secret_files() -> None:
     assert made["prefect-server-secrets"] == set(server_settings.SECRETS["prefect-server"])
 
 
+def test_sops_makes_the_same_secrets() -> None:
+    template = {document["metadata"]["name"]: set(document["stringData"]) for document in read(K8S / "components/sops/secrets.template.yaml")}
+    assert template | {"postgres-ca": {"ca.crt", "ca.key"}} == secret_keys(PRODUCTION)
+
+
 def test_what_prefects_servers_hold_no_flow_run_sees() -> None:
     assert one("ExternalSecret", "aquascene-secrets")["metadata"]["name"] == config_map("aquascene-config")["ORCHESTRATION__KUBERNETES_SECRET"]
     shared = secret_keys(PRODUCTION)["aquascene-secrets"] & set(server_settings.SECRETS["prefect-server"])
@@ -276,14 +281,15 @@ def test_the_release_reaches_every_place_that_names_it(monkeypatch: pytest.Monke
     seen: dict[str, Any] = {}
 
     def build(_: str, folder: Path) -> str:
-        seen["images"] = yaml.safe_load((folder.parents[1] / "components/release/kustomization.yaml").read_text())["images"]
-        seen["patches"] = yaml.safe_load((folder / "kustomization.yaml").read_text())["patches"]
+        seen["release"] = yaml.safe_load((folder.parents[1] / "components/release/kustomization.yaml").read_text())["images"]
+        seen.update(yaml.safe_load((folder / "kustomization.yaml").read_text()))
         return "built"
 
     monkeypatch.setattr(command, "build", build)
     digest = "sha256:" + "ab" * 32
     assert command.release("kustomize", "production", f"ghcr.io/example/aquascene@{digest}") == "built"
-    assert seen["images"] == [{"name": "aquascene", "newName": "ghcr.io/example/aquascene", "digest": digest}]
+    assert seen["release"] == [{"name": "aquascene", "newName": "ghcr.io/example/aquascene", "digest": digest}]
+    assert {"pairs": {"aquascene.example/release": "ababababab"}, "includeTemplates": True} in seen["labels"]
     renamed = [yaml.safe_load(patch["patch"])[0]["value"] for patch in seen["patches"] if patch["target"]["kind"] == "Job"]
     assert renamed == ["migrate-ababababab", "apply-ababababab", "smoke-ababababab"]
     assert "registry.invalid" in (K8S / "components/release/kustomization.yaml").read_text(encoding="utf-8")  # the repository is left as it was
