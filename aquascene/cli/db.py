@@ -19,9 +19,10 @@ def _url() -> str:
 @app.command()
 @command
 def upgrade(json: Json = False) -> None:
-    """Bring the database to the newest revision; safe to repeat and to run twice at once."""
+    """Bring the database to the newest revision; safe to repeat and to run twice at once. A newer release's schema is left as it is."""
     revision = migrate.upgrade(_url())
-    print_json({"revision": revision}) if json else out.print(f"database is at revision {revision}")
+    ahead = f", newer than this code knows ({migrate.head()}); left as it is" if migrate.is_ahead(revision) else ""
+    print_json({"revision": revision, "ahead": bool(ahead)}) if json else out.print(f"database is at revision {revision}{ahead}")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from aquascene.adapters.postgres.db import describe, server_of, single_engine
+from aquascene.adapters.postgres.revisions import revisions
 from aquascene.adapters.resources import resource
 from aquascene.errors import ConfigError
 
@@ -50,16 +51,28 @@ def current(url: str) -> str | None:
 
 
 def upgrade(url: str) -> str:
-    """Bring a database to the newest revision under an advisory lock; idempotent. Returns the revision."""
+    """Bring a database to the newest revision under an advisory lock; idempotent. Returns the revision.
+
+    A revision that this code does not know was made by a newer release: code that went back leaves its schema alone.
+    """
     with _connected(url) as db:
         db.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         db.commit()
         try:
+            here = MigrationContext.configure(db).get_current_revision()
+            db.commit()
+            if is_ahead(here):
+                return str(here)
             command.upgrade(config(url), "head")
         finally:
             db.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             db.commit()
     return head()
+
+
+def is_ahead(revision: str | None) -> bool:
+    """Whether a database's revision is one that only a newer release knows."""
+    return revision is not None and revision not in {known.id for known in revisions()}
 
 
 def check(url: str) -> None:
