@@ -49,11 +49,12 @@ def mailer() -> "Mailer":
 def fetcher() -> "HttpFetcher":
     """Build the guarded HTTP fetcher; a production whose settings allow more than public addresses does not start."""
     from aquascene.adapters.fetchers.http import HttpFetcher
-    from aquascene.sources.addresses import loopback_pairs
+    from aquascene.sources.addresses import loopback_pairs, private_pairs
 
     now = settings.current()
-    pairs = [pair.replace("{publication_port}", str(now.sandbox.publication_port)) for pair in now.fetch.loopback_allow]
-    return HttpFetcher(now.fetch.user_agent, loopback_pairs(pairs), now.fetch.max_body_bytes, now.fetch.connect_timeout_seconds)
+    fetch, port = now.fetch, str(now.sandbox.publication_port)
+    loopback, private = ([pair.replace("{publication_port}", port) for pair in listed] for listed in (fetch.loopback_allow, fetch.private_allow))
+    return HttpFetcher(fetch.user_agent, loopback_pairs(loopback), fetch.max_body_bytes, fetch.connect_timeout_seconds, private_allow=private_pairs(private))
 
 
 def hosts(run_id: UUID) -> "PostgresHosts":

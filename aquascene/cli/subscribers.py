@@ -21,10 +21,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command(name="import")
 @command
-def import_(file: Annotated[Path, typer.Argument(help="CSV with a column `email`.")], json: Json = False) -> int:
+def import_(file: Annotated[Path, typer.Argument(help="CSV with a column `email`; - reads standard input.")], json: Json = False) -> int:
     """Import subscribers from CSV; nobody who left is brought back. Exit 1 where a row was neither added nor updated."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = sys.stdin.buffer.read().decode("utf-8-sig") if str(file) == "-" else file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise PermanentError(f"cannot read {file}: {exc}; give a CSV file in UTF-8") from exc
     rows = list(subscribing.import_csv(io.StringIO(text), f"file {file.name}"))

@@ -9,8 +9,8 @@ from aquascene.adapters import logs, settings
 from aquascene.sandbox import app, publication
 
 
-def _server(application: ASGIApp, port: int) -> uvicorn.Server:
-    return uvicorn.Server(uvicorn.Config(application, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+def _server(application: ASGIApp, host: str, port: int) -> uvicorn.Server:
+    return uvicorn.Server(uvicorn.Config(application, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2))
 
 
 async def _serve(*servers: uvicorn.Server) -> None:
@@ -25,7 +25,8 @@ def main() -> None:
     """Serve both until stopped; when one stops, the other does."""
     now = settings.current()
     logs.configure(now.log_level, now.log_format)
-    asyncio.run(_serve(_server(app.create_app(), now.sandbox.port), _server(publication.create_app(), now.sandbox.publication_port)))
+    host, port, publication_port = now.sandbox.host, now.sandbox.port, now.sandbox.publication_port
+    asyncio.run(_serve(_server(app.create_app(), host, port), _server(publication.create_app(), host, publication_port)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -89,7 +89,7 @@ def article_page(request: Request) -> Response:
     return answer(request, body, modified)
 
 
-@cache
+@lru_cache(maxsize=512)
 def article_html(slug: str, base: str, revision: int) -> str:
     """Render an article in its template; the journal has more entries with each revision."""
     article = articles()[slug]

@@ -39,11 +39,11 @@ def _key(role: str) -> str:
         return accounts.ensure_key(db, f"a-{role}", role, f"secret-of-{role}-0123456789")
 
 
-def cli(*arguments: str) -> tuple[int, Any]:
+def cli(*arguments: str, stdin: str | None = None) -> tuple[int, Any]:
     from aquascene.cli import campaigns, subscribers
 
     app = {"subscribers": subscribers.app, "campaigns": campaigns.app}[arguments[0]]
-    result = CliRunner().invoke(app, [*arguments[1:], "--json"])
+    result = CliRunner().invoke(app, [*arguments[1:], "--json"], input=stdin)
     return result.exit_code, json.loads(result.stdout) if result.stdout else None
 
 
@@ -99,6 +99,7 @@ def test_commands_for_subscribers(database: str, tmp_path: Path) -> None:
     assert cli("subscribers", "erase", "ada@example.com")[1]["suppressed"] is True
     assert cli("subscribers", "import", str(file))[1]["counts"] == {"invalid-address": 1, "suppressed": 1}
     assert cli("subscribers", "import", str(tmp_path / "none.csv"))[0] == 2
+    assert cli("subscribers", "import", "-", stdin="email\ngrace@example.com\n")[1]["counts"] == {"added": 1}
 
 
 def test_inbox_pages_keep_hostile_mail_in_its_frame(post: Post) -> None:

@@ -21,6 +21,7 @@ from aquascene.adapters import reading, wiring
 from aquascene.adapters.catalog import sources as catalog
 from aquascene.adapters.postgres import sources as queries
 from aquascene.adapters.postgres.db import transaction
+from aquascene.errors import ConfigError
 from aquascene.ids import new_id
 from aquascene.sources.model import Entry, Outcome, Source, SourceKind, Validators
 
@@ -369,6 +370,47 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_dialled(open_site: s
     assert dialled == ["93.184.216.34"]
     assert fetch("http://rebind.test/").refusal is Outcome.UNSAFE_ADDRESS
     assert dialled == ["93.184.216.34"]
+
+
+@pytest.fixture
+def container_network(open_site: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names as a network of containers has them: `sandbox` and `database` are private addresses. Tells what was dialled; 10.0.0.5 leads to the site."""
+    known = {"sandbox": "10.0.0.5", "database": "10.0.0.6", "evil.example": "10.0.0.5", "turned": "127.0.0.1"}
+    connect, dialled = socket.create_connection, list[str]()
+    port = int(open_site.rsplit(":", 1)[1])
+
+    def resolve(host: str, asked: int, *_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (known.get(host, host), asked))]
+
+    def dial(address: tuple[str, int], *rest: Any, **more: Any) -> socket.socket:
+        dialled.append(f"{address[0]}:{address[1]}")
+        return connect(("127.0.0.1", port), *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", dial)
+    return dialled
+
+
+def test_a_private_host_is_dialled_by_its_name_and_port_only(container_network: list[str], configured: Callable[..., Any]) -> None:
+    configured(FETCH__PRIVATE_ALLOW='["sandbox:8101", "turned:8101", "sandbox:{publication_port}"]', SANDBOX__PUBLICATION_PORT="8105")
+    assert fetch("http://sandbox:8101/robots.txt").status == 200
+    assert fetch("http://SANDBOX:8105/robots.txt").status == 200
+    assert container_network == ["10.0.0.5:8101", "10.0.0.5:8105"]
+    refused = [
+        "http://sandbox:8100/",  # another port of it
+        "http://database:8101/",  # another host
+        "http://evil.example:8101/",  # a stranger's name for the same address
+        "http://10.0.0.5:8101/",  # the address by itself
+        "http://turned:8101/",  # a name that was allowed and leads to loopback now
+    ]
+    assert {fetch(url).refusal for url in refused} == {Outcome.UNSAFE_ADDRESS}
+    assert len(container_network) == 2
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_where_readers_are_no_private_host_is_allowed(configured: Callable[..., Any], environment: str) -> None:
+    with pytest.raises(ConfigError, match=r"fetch.private_allow is not empty"):
+        configured(ENVIRONMENT=environment, FETCH__PRIVATE_ALLOW='["sandbox:8101"]')
 
 
 def test_proxies_of_the_environment_are_ignored(open_site: str, monkeypatch: pytest.MonkeyPatch) -> None:

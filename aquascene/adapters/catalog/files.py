@@ -20,7 +20,8 @@ def locate(name: str) -> Path:
 def read(name: str) -> dict[str, Any]:
     """Read a catalog file, with {publication_url} put in as the address of the sample publication."""
     loaded = settings.read_yaml(locate(name))
-    address = f"http://127.0.0.1:{settings.current().sandbox.publication_port}"
+    sandbox = settings.current().sandbox
+    address = f"http://{sandbox.publication_host}:{sandbox.publication_port}"
     filled: dict[str, Any] = _fill(loaded, address)
     return filled
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpcore
 
-from aquascene.sources.addresses import refusal
+from aquascene.sources.addresses import pair_of, refusal
 
 
 class UnsafeAddress(Exception):
@@ -35,10 +35,10 @@ class Deadline(threading.local):
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Dials public addresses and the loopback pairs of the settings, nothing else."""
+    """Dials public addresses and the loopback and private pairs of the settings, nothing else."""
 
-    def __init__(self, loopback_allow: frozenset[str], deadline: Deadline) -> None:
-        self._allow = loopback_allow
+    def __init__(self, loopback_allow: frozenset[str], private_allow: frozenset[str], deadline: Deadline) -> None:
+        self._loopback_allow, self._private_allow = loopback_allow, private_allow
         self._deadline = deadline
         self._sockets = httpcore.SyncBackend()
 
@@ -46,7 +46,8 @@ class GuardedBackend(httpcore.NetworkBackend):
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
         addresses = self._resolve(host, port, self._deadline.cap(timeout))
-        refusals = {address: refusal(address, port, self._allow) for address in addresses}
+        private = pair_of(host, port) in self._private_allow
+        refusals = {address: refusal(address, port, self._loopback_allow, private=private) for address in addresses}
         safe = [address for address, reason in refusals.items() if reason is None]
         if not safe:
             raise UnsafeAddress("; ".join(filter(None, refusals.values())))

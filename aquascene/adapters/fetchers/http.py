@@ -61,6 +61,7 @@ class HttpFetcher:
         max_body_bytes: int,
         connect_timeout_seconds: float,
         now: Callable[[], datetime] = clock.now,
+        private_allow: frozenset[str] = frozenset(),
     ) -> None:
         self._deadline = Deadline()
         self._max_body_bytes = max_body_bytes
@@ -71,7 +72,8 @@ class HttpFetcher:
             "Accept": "text/html, application/xhtml+xml, application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.1",
             "Accept-Encoding": "gzip, deflate",
         }
-        self._client = httpx.Client(transport=GuardedTransport(GuardedBackend(loopback_allow, self._deadline)), headers=headers, trust_env=False)
+        transport = GuardedTransport(GuardedBackend(loopback_allow, private_allow, self._deadline))
+        self._client = httpx.Client(transport=transport, headers=headers, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

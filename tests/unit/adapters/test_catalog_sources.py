@@ -37,6 +37,13 @@ def test_the_files_in_the_repository_are_valid(configured: Callable[..., Any]) -
     assert sources.all_sources()[0].entries[0].url == "http://127.0.0.1:1234/feed.xml"
 
 
+def test_development_reads_the_sample_publication_where_it_is(configured: Callable[..., Any]) -> None:
+    configured(ENVIRONMENT="development", SANDBOX__PUBLICATION_HOST="sandbox")
+    (sample,) = sources.chosen_sources(None)
+    assert [entry.url for entry in sample.entries] == ["http://sandbox:8101/feed.xml", "http://sandbox:8101/sitemap.xml"]
+    assert sample.allow == ("http://sandbox:8101/",)
+
+
 def test_the_documented_example_is_valid_and_inactive(configured: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     example = files.config_dir() / "sources.yaml"
     monkeypatch.setattr(files, "locate", lambda name: example)

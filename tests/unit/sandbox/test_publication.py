@@ -35,6 +35,14 @@ def test_sitemap_lists_every_article_and_each_answers(site: httpx.Client) -> Non
         assert site.get(location).status_code == 200, location
 
 
+def test_links_carry_the_host_that_was_asked(site: httpx.Client) -> None:
+    asked = {"Host": "sandbox:8101"}
+    for path in ("/feed.xml", "/sitemap.xml", "/robots.txt", "/", JOURNAL):
+        body = site.get(path, headers=asked).text
+        assert "http://sandbox:8101/" in body, path
+        assert "127.0.0.1" not in body, path
+
+
 def test_articles_are_long_enough_and_use_both_templates() -> None:
     for article in articles().values():
         assert 350 <= len(article.body.split()) <= 1000, (article.slug, len(article.body.split()))

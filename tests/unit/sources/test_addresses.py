@@ -1,6 +1,6 @@
 import pytest
 
-from aquascene.sources.addresses import loopback_pairs, refusal
+from aquascene.sources.addresses import loopback_pairs, pair_of, private_pairs, refusal
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,21 @@ def test_loopback_needs_its_exact_pair() -> None:
 
 def test_an_allow_list_opens_loopback_only() -> None:
     assert refusal("10.0.0.1", 80, loopback_pairs(["10.0.0.1:80"])) is not None
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "172.18.0.5", "192.168.1.1", "fd12:3456::1", "::ffff:10.0.0.1"])
+def test_a_host_that_may_be_private_leads_to_private_networks(address: str) -> None:
+    assert refusal(address, 8101, frozenset(), private=True) is None
+    assert refusal(address, 8101, frozenset()) is not None
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "fd00:ec2::254", "224.0.0.1", "100.64.0.1", "64:ff9b::a9fe:a9fe"]
+)
+def test_a_host_that_may_be_private_leads_nowhere_worse(address: str) -> None:
+    assert refusal(address, 80, frozenset(), private=True) is not None
+
+
+def test_private_pairs_are_hosts_as_they_are_asked_for() -> None:
+    assert private_pairs(["Sandbox:8101", "[fd12::1]:80", "10.0.0.7:8000"]) == {"sandbox:8101", "fd12::1:80", "10.0.0.7:8000"}
+    assert pair_of("SANDBOX.", 8101) in private_pairs(["sandbox:8101"])
