@@ -1,6 +1,7 @@
 """A small client of the Docker command line for tests: every call is one `docker` command, and a failed one says what it said."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -34,9 +35,10 @@ class Engine:
 
     program: str = "docker"
 
-    def call(self, *arguments: str, check: bool = True, timeout: float = 300, stdin: str | None = None) -> Done:
+    def call(self, *arguments: str, check: bool = True, timeout: float = 300, stdin: str | None = None, environment: dict[str, str] | None = None) -> Done:
         """Run one docker command; with `check` a failure is an EngineError that holds its last words."""
-        done = subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=timeout, input=stdin, check=False)
+        variables = {**os.environ, **(environment or {})}
+        done = subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=timeout, input=stdin, env=variables, check=False)
         if check and done.returncode != 0:
             raise EngineError(f"docker {' '.join(arguments)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
         return done
