@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Does code of an older commit run on the schema of this checkout? Usage: scripts/old_code_new_schema.sh REF [pytest arguments]
+# Does code of an older commit run on the schema of this checkout? Usage: scripts/old_code_new_schema.sh [REF [pytest arguments]]
+# REF is the release before: the newest tag v* below this commit, or its parent while there is none.
 #
 # While a release is brought out, processes of the one before still serve: the schema of the new must bear the code of the
 # old. This unpacks REF, migrates databases with the migrations of this checkout, and runs REF's own tests on them.
@@ -7,8 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 new=$PWD
-ref=${1:?usage: scripts/old_code_new_schema.sh REF [pytest arguments]}
-shift
+ref=${1:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || echo HEAD^)}
+shift $(($# > 0))
 [ $# -gt 0 ] || set -- tests/integration
 venv=$new/.venv
 [ -x "$venv/bin/python" ] || { echo "run \`make install-dev\` first" >&2; exit 2; }
