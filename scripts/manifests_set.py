@@ -10,7 +10,7 @@ import yaml
 
 Node = dict[str, Any]
 
-CLUSTER_WIDE = {"Namespace", "PriorityClass", "GatewayClass", "ClusterIssuer", "ClusterRole", "ClusterRoleBinding", "StorageClass"}
+CLUSTER_WIDE = {"Namespace", "PriorityClass", "GatewayClass", "ClusterIssuer", "ClusterRole", "ClusterRoleBinding"}
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
 
 

@@ -165,6 +165,24 @@ def test_names_that_clients_verify_are_in_the_certificate() -> None:
     assert hosts == own | poolers
 
 
+def test_the_role_has_the_time_outs_that_the_pooler_drops(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    as_in_a_pod(monkeypatch, tmp_path, config_map("aquascene-config") | INSTALLATION)
+    now = production_settings().database
+    statements = one("Cluster", "postgres")["spec"]["bootstrap"]["initdb"]["postInitApplicationSQL"]
+    assert statements == [
+        f"ALTER ROLE aquascene SET statement_timeout = '{now.statement_timeout_ms // 1000}s'",
+        f"ALTER ROLE aquascene SET lock_timeout = '{now.lock_timeout_ms // 1000}s'",
+        "ALTER ROLE aquascene SET timezone = 'UTC'",
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sentinels_are_asked_for_the_name_that_they_watch(name: str) -> None:
+    variables, sentinel = config_map("aquascene-config", SETS[name]), one("RedisSentinel", "redis-sentinel", SETS[name])["spec"]
+    assert variables["REDIS__SENTINEL_NAME"] == sentinel["redisSentinelConfig"]["masterGroupName"]
+    assert json.loads(variables["REDIS__SENTINEL_HOSTS"]) == ["redis-sentinel-sentinel:26379"]  # the Service that the operator makes of the name
+
+
 def secret_keys(manifests: Manifests) -> dict[str, set[str]]:
     """What the external secrets of a set make, by the name of the Secret."""
     made = {}
@@ -300,6 +318,11 @@ def test_what_a_cluster_has_once_is_valid_and_used() -> None:
     assert [problem for document in cluster.documents for problem in problems(document, NEWEST)] == []
     assert one("Certificate", "aquascene-tls")["spec"]["issuerRef"]["name"] in {entry["metadata"]["name"] for entry in cluster.of("ClusterIssuer")}
     assert one("Gateway", "aquascene")["spec"]["gatewayClassName"] in {entry["metadata"]["name"] for entry in cluster.of("GatewayClass")}
+    selected = one("ValidatingAdmissionPolicy", "aquascene-images-by-digest", cluster)["spec"]["matchConstraints"]["objectSelector"]["matchExpressions"][0][
+        "values"
+    ]
+    assert set(selected) == {workload.labels["app.kubernetes.io/component"] for workload in PRODUCTION.workloads} | {"flow-run"}
+    assert one("ValidatingAdmissionPolicyBinding", "aquascene-images-by-digest", cluster)["spec"]["validationActions"] == ["Deny", "Audit"]
     classes = {entry["metadata"]["name"] for entry in cluster.of("PriorityClass")}
     used = set(re.findall(r"'priorityClassName': '([\w-]+)'", str(PRODUCTION.documents)))
     assert used == classes
