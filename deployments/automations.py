@@ -200,4 +200,5 @@ def _tell(alert: UUID | None, what: str) -> ActionTypes:
     if alert is None:
         return DoNothing()
     subject = "AquaScene: {{ flow.name }} " + what
-    return SendNotification(block_document_id=alert, subject=subject, body="{{ flow_run.name }}: {{ flow_run.state.message }} {{ flow_run | ui_url }}")
+    body = "{{ flow_run.name }}: {{ flow_run.state.message or flow_run.state.name }} {{ flow_run | ui_url or flow_run.id }}"  # no link without PREFECT_UI_URL
+    return SendNotification(block_document_id=alert, subject=subject, body=body)

@@ -1,13 +1,16 @@
 """`python -m deployments.apply` against a real Prefect server: what it makes, what it leaves alone, what it shows."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from queue import Queue
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from prefect import flow
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate, GlobalConcurrencyLimitUpdate, WorkPoolCreate, WorkPoolUpdate
@@ -16,6 +19,11 @@ from prefect.events.actions import DoNothing, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Failed
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from aquascene.adapters.settings import Settings
 from deployments import apply, server
@@ -260,3 +268,28 @@ def test_an_older_server_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(server, "version", lambda name: "99.0.0")
     refused = run(code=2)
     assert "upgrade the server first" in refused.err
+
+
+@flow(name="scrape")
+def scrape() -> None:
+    """Stand in for the flow of that name."""
+
+
+def test_the_alert_is_sent_and_says_what_happened(run: Run, client: SyncPrefectClient, serve: Callable[[Any], str]) -> None:
+    told: Queue[dict[str, Any]] = Queue()
+
+    async def hook(request: Request) -> Response:
+        told.put(await request.json())
+        return Response()
+
+    url = serve(Starlette(routes=[Route("/hook", hook, methods=["POST"])]))
+    CustomWebhookNotificationBlock(name="alerts", url=f"{url}/hook", json_data={"subject": "{{subject}}", "body": "{{body}}"}).save(ALERTS)
+    run()
+    failing = client.create_flow_run(scrape, name="brave-fox")
+    deadline = time.monotonic() + 60
+    while told.empty() and time.monotonic() < deadline:  # the server reads its automations again after a moment
+        client.set_flow_run_state(failing.id, Failed(message="the site is down"), force=True)
+        time.sleep(1)
+    message = told.get(timeout=5)
+    assert message["subject"] == "AquaScene: scrape ended as Failed"
+    assert message["body"] == f"brave-fox: the site is down {failing.id}"  # a link where the server has PREFECT_UI_URL
