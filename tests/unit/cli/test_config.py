@@ -296,7 +296,8 @@ def test_a_process_of_production_with_broken_rules_does_not_start(module: str, t
     environment = clean | PRODUCTION | {"SECRETS_DIR": str(tmp_path), "AQUASCENE_HOME": str(tmp_path / "home"), "IMAGE": "aquascene:latest", "DEBUG": "1"}
     arguments = ["sources", "list"] if module.endswith("main") else []
     done = subprocess.run([sys.executable, "-m", module, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode != 0
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
     assert "debug-off: " in done.stderr
     assert "image-digest: " in done.stderr
     assert PRODUCTION["JWT_SECRET"] not in done.stderr + done.stdout
