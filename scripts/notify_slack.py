@@ -17,7 +17,8 @@ from collections.abc import Callable
 import httpx
 
 SIGN = {"success": ":white_check_mark:", "failure": ":x:", "cancelled": ":no_entry_sign:", "skipped": ":fast_forward:"}
-VERB = {"success": "is out", "failure": "failed", "cancelled": "was cancelled", "skipped": "was not started"}
+# Not "failed": a promotion that waits for an approval ends its job, too.
+VERB = {"success": "is out", "failure": "is not out", "cancelled": "was cancelled", "skipped": "was not started"}
 ATTEMPTS = 3
 _RETRIED = {429, 500, 502, 503, 504}
 

@@ -69,7 +69,7 @@ def test_results_that_cannot_be_read_are_refused(text: str) -> None:
 def test_message_names_every_job_and_escapes() -> None:
     text = message("v1 <b>", "https://github.example/run?a=1&b=2", {"staging": "success", "production": "failure"})
     assert text.splitlines() == [
-        ":x: *v1 &lt;b&gt;* failed",
+        ":x: *v1 &lt;b&gt;* is not out",
         ":white_check_mark: staging: success",
         ":x: production: failure",
         "<https://github.example/run?a=1&amp;b=2|log of the run>",
@@ -109,7 +109,7 @@ def test_command_sends_what_the_jobs_did() -> None:
     with slack(200) as (address, received):
         ran = run(needs(staging="success", production="failure"), address)
     assert ran.returncode == 0
-    assert received[0]["text"].startswith(":x: *v1.2.0* failed")
+    assert received[0]["text"].startswith(":x: *v1.2.0* is not out")
     assert "SECRET" not in ran.stdout + ran.stderr
 
 
