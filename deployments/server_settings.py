@@ -1,9 +1,10 @@
 """The environment of Prefect's own processes, as plain data: Compose, Swarm and Kubernetes are rendered from it.
 
 `environment("prefect-server")` is what one process gets; `SECRETS` names the secret files that it has to see beside
-that. Nothing here is secret and nothing depends on the environment: addresses (PREFECT_API_URL,
-PREFECT_SERVER_UI_API_URL) and certificates belong to the stack. Needs no Prefect to be imported; a policy test
-checks every name and value against the settings model of the Prefect that is locked.
+that. Nothing here is secret and nothing depends on the environment: addresses and certificates belong to the stack
+(PREFECT_API_URL for whoever calls the API, PREFECT_SERVER_UI_API_URL for `prefect-server`, PREFECT_UI_URL for
+`prefect-services`, whose notifications have links). Needs no Prefect to be imported; a policy test checks every name
+and value against the settings model of the Prefect that is locked.
 """
 
 from typing import Literal
