@@ -106,7 +106,7 @@ def _candidates(soup: BeautifulSoup, step: _Compound) -> list[Tag]:
     if step.ids:
         return list(soup.find_all(id=next(iter(step.ids))))
     if step.attributes:
-        return list(soup.select(f"[{step.attributes[0][0]}]"))
+        return list(soup.find_all(True, attrs={step.attributes[0][0]: True}))
     return list(soup.find_all(step.tag)) if step.tag not in (None, "*") else []
 
 

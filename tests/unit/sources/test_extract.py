@@ -26,6 +26,35 @@ def read(body: bytes, content_type: str | None = "text/html; charset=utf-8") -> 
     return found
 
 
+@pytest.mark.parametrize(
+    "byline",
+    [
+        '<a rel="nofollow author">Ada Fern</a>',
+        '<span itemprop="author">Ada Fern</span>',
+        '<p class="small author">By Ada Fern</p>',
+        '<p class="byline">By Ada Fern</p>',
+    ],
+)
+def test_what_the_page_itself_shows_is_read_without_css_selectors(byline: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("the parser of CSS selectors fails on the Python 3.11.2 of Debian 12")
+
+    monkeypatch.setattr("soupsieve.compile", refused)
+    monkeypatch.setattr("soupsieve.select", refused)
+    monkeypatch.setattr("soupsieve.select_one", refused)
+    links = '<link rel="canonical" href="/moss-for-ever"><a rel="nofollow license" href="https://creativecommons.org/licenses/by/4.0/">Licence</a>'
+    found = read(
+        page(
+            links,
+            f'<style>[data-secret] {{display: none}}</style>{BODY}<p data-secret="">Hidden words.</p>',
+            f'{byline}<time datetime="2025-03-04">March</time>',
+        )
+    )
+    assert (found.author, found.licence, found.published_at) == ("Ada Fern", "https://creativecommons.org/licenses/by/4.0/", datetime(2025, 3, 4, tzinfo=UTC))
+    assert "Hidden words" not in found.text
+    assert found.url == "https://scape.example/moss-for-ever"
+
+
 def test_an_article_is_extracted_without_its_surroundings() -> None:
     found = read(page())
     assert found.title == "Growing moss"
