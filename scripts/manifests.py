@@ -1,6 +1,6 @@
 """Kubernetes manifests: render what kustomize builds, and check it.
 
-    python -m scripts.manifests render                                 write the *.env files and the reference copies in k8s/rendered
+    python -m scripts.manifests render                                 write what is derived, and the reference copies in k8s/rendered
     python -m scripts.manifests render production --image NAME@sha256:… [--output FILE]     write one overlay for a release
     python -m scripts.manifests check                                  reference copies current, schemas, rules
     python -m scripts.manifests check --release FILE                   schemas and rules of a rendered release, and no placeholder left
@@ -39,6 +39,7 @@ _AUTH = {
 }
 # People reach Prefect's UI through `kubectl port-forward service/prefect-server 4200`.
 _UI = {"PREFECT_SERVER_UI_API_URL": "http://127.0.0.1:4200/api"}
+_LINKS = {"PREFECT_UI_URL": "http://127.0.0.1:4200"}  # of notifications, which lead there too
 
 
 def environments() -> dict[Path, dict[str, str]]:
@@ -47,7 +48,7 @@ def environments() -> dict[Path, dict[str, str]]:
     return {
         K8S / "base/foundation/prefect-common.env": dict(server_settings.COMMON),
         K8S / "base/prefect/prefect-server.env": server_settings.environment("prefect-server") | tls | _UI,
-        K8S / "base/prefect/prefect-services.env": server_settings.environment("prefect-services") | tls,
+        K8S / "base/prefect/prefect-services.env": server_settings.environment("prefect-services") | tls | _LINKS,
         K8S / "base/prefect/prefect-worker.env": server_settings.environment("worker") | server_settings.KUBERNETES_WORKER | _AUTH,
         K8S / "base/prefect/prefect-migrate.env": server_settings.environment("migrate") | tls,
     }
@@ -57,6 +58,21 @@ def environment_text(variables: dict[str, str]) -> str:
     """Write variables as kustomize reads them."""
     lines = [f"{name}={value}" for name, value in sorted(variables.items())]
     return "# Rendered from deployments/server_settings.py by scripts/manifests.py; change it there.\n" + "\n".join(lines) + "\n"
+
+
+def product_rules() -> str:
+    """The alerts of the stacks as an object of the Prometheus Operator."""
+    spec = yaml.safe_load((ROOT / "docker/prometheus/rules.yml").read_text(encoding="utf-8"))
+    metadata = {"name": "aquascene-product", "labels": {"aquascene.example/phase": "serve"}}
+    node = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": metadata, "spec": spec}
+    head = "# Rendered from docker/prometheus/rules.yml by scripts/manifests.py; change it there.\n"
+    return head + yaml.safe_dump(node, sort_keys=False, width=160)
+
+
+def derived() -> dict[Path, str]:
+    """Every source in k8s that is made of something outside it."""
+    made = {path: environment_text(variables) for path, variables in environments().items()}
+    return made | {K8S / "components/monitoring/product-rules.yaml": product_rules()}
 
 
 def sources_hash() -> str:
@@ -131,7 +147,7 @@ def inspect(path: Path, *, placeholder: bool) -> list[Finding]:
 
 def check() -> list[str]:
     """Name every stale file and every finding in the reference copies."""
-    wanted = {path: environment_text(variables) for path, variables in environments().items()} | copies(kustomize())
+    wanted = derived() | copies(kustomize())
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     found = [f"stale, run `python -m scripts.manifests render`: {path.relative_to(ROOT)}" for path in stale]
     paths = [K8S / "rendered" / f"{name}.yaml" for name in COPIES]
@@ -141,8 +157,8 @@ def check() -> list[str]:
 def render(overlay: str | None, image: str | None, output: Path | None) -> None:
     """Write the reference copies, or one overlay for a release."""
     if overlay is None:
-        for path, variables in environments().items():
-            path.write_text(environment_text(variables), encoding="utf-8")
+        for path, text in derived().items():
+            path.write_text(text, encoding="utf-8")
         for path, text in copies(kustomize()).items():
             path.write_text(text, encoding="utf-8")
     elif image is None:

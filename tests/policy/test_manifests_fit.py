@@ -75,8 +75,8 @@ def test_copies_are_of_the_sources_that_are_here() -> None:
 
 
 def test_prefects_variables_are_those_of_the_one_list() -> None:
-    for path, variables in command.environments().items():
-        assert path.read_text(encoding="utf-8") == command.environment_text(variables), path
+    for path, text in command.derived().items():  # and the alerts are those of the stacks
+        assert path.read_text(encoding="utf-8") == text, path
     server, services = config_map("prefect-server-env"), config_map("prefect-services-env")
     assert server_settings.environment("prefect-server").items() <= server.items()
     assert server_settings.environment("prefect-services").items() <= services.items()
