@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aquascene.adapters.postgres.revisions import revisions, runs_on
-from aquascene.adapters.settings import Settings
+from aquascene.adapters.settings_schema import schema_sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 FORMAT = 1
@@ -56,17 +56,6 @@ def platforms(index: bytes, digest: str) -> dict[str, str]:
     return {platform: named[platform] for platform in PLATFORMS}
 
 
-def schema_hash() -> str:
-    """A hash of every setting, its type, bounds and default; texts that explain do not count."""
-    return _hash(json.dumps(_without_texts(Settings.model_json_schema()), sort_keys=True).encode())
-
-
-def _without_texts(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_texts(part) for key, part in value.items() if not (key in ("description", "title") and isinstance(part, str))}
-    return [_without_texts(part) for part in value] if isinstance(value, list) else value
-
-
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -98,7 +87,7 @@ def release(options: argparse.Namespace) -> dict[str, Any]:
         "git_sha": options.git_sha,
         "created": datetime.fromisoformat(options.created).isoformat(),
         "images": dict.fromkeys(ROLES, image),
-        "configuration": {"schema_sha256": schema_hash()},
+        "configuration": {"schema_sha256": schema_sha256()},
         "migrations": migrations(),
         "prefect": {"version": version("prefect")},
         "rendered": rendered(),

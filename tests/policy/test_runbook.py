@@ -17,8 +17,9 @@ EVERYDAY = {"review-ready-draft", "publish-approved-draft"}
 
 def alerts() -> dict[str, dict[str, Any]]:
     stacks = yaml.safe_load((ROOT / "docker" / "prometheus" / "rules.yml").read_text(encoding="utf-8"))
-    cluster = yaml.safe_load((ROOT / "k8s" / "components" / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))["spec"]
-    rules = [rule for file in (stacks, cluster) for group in file["groups"] for rule in group["rules"]]
+    objects = [part for path in (ROOT / "k8s" / "components" / "monitoring").glob("*.yaml") for part in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    cluster = [part["spec"] for part in objects if part["kind"] == "PrometheusRule"]
+    rules = [rule for file in (stacks, *cluster) for group in file["groups"] for rule in group["rules"]]
     return {rule["alert"]: rule for rule in rules if "alert" in rule}
 
 

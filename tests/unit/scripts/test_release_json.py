@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from aquascene.adapters.postgres import migrate
-from scripts.release_json import PLATFORMS, ROLES, ROOT, release, schema_hash
-from scripts.release_json import _without_texts as without_texts
+from aquascene.adapters.settings_schema import schema_sha256, without_texts
+from scripts.release_json import PLATFORMS, ROLES, ROOT, release
 
 VERSION = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -43,7 +43,7 @@ def test_a_release_names_its_bytes(tmp_path: Path) -> None:
         "reference": f"registry.example/owner/aquascene@{given.digest}",
         "platforms": {"linux/amd64": f"sha256:{1:064x}", "linux/arm64": f"sha256:{2:064x}"},
     }
-    assert (made["git_sha"], made["version"], made["configuration"]) == (SHA, given.tag[1:], {"schema_sha256": schema_hash()})
+    assert (made["git_sha"], made["version"], made["configuration"]) == (SHA, given.tag[1:], {"schema_sha256": schema_sha256()})
     assert made["migrations"]["head"] == migrate.head()
     assert made["migrations"]["revisions"][0] == {"id": "0001", "phase": "expand"}
     assert made["rendered"]["docker/stack.yaml"] == hashlib.sha256((ROOT / "docker" / "stack.yaml").read_bytes()).hexdigest()
