@@ -1,0 +1,1 @@
+"""Adapters of promotion's ports that are not targets."""
