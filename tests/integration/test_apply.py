@@ -251,10 +251,8 @@ def test_no_secret_is_shown_or_stored_in_clear(run: Run, client: SyncPrefectClie
     configured(OPENAI_API_KEY=f"{SENTINEL}-rotated")
     again = run()
     assert lines(again.out, "~") == ["block aquascene-openai-writer/main"]
-    found = [
-        client.request("POST", f"/{kind}/filter", json={"limit": 200}).text
-        for kind in ("work_pools", "deployments", "variables", "block_documents", "automations")
-    ]
+    paths: list[Any] = [f"/{kind}/filter" for kind in ("work_pools", "deployments", "variables", "block_documents", "automations")]
+    found = [client.request("POST", path, json={"limit": 200}).text for path in paths]
     assert not [text for text in (done.out, done.err, again.out, again.err, *found) if SENTINEL in text]
 
 

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 from prefect.client.schemas.objects import Flow, FlowRun
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
-from prefect_docker.worker import DockerWorker, DockerWorkerJobConfiguration
-from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
+from prefect_docker.worker import DockerWorker, DockerWorkerJobConfiguration  # type: ignore[import-untyped]
+from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration  # type: ignore[import-untyped]
 
 from aquascene.adapters.settings import Settings
 from aquascene.errors import ConfigError
@@ -58,7 +58,7 @@ def docker(configured: Configure) -> Settings:
 def prepared(configuration: type[Any], config: Settings, **job_variables: Any) -> Any:
     """Do what a worker does before it starts a run."""
     made = asyncio.run(configuration.from_template_and_values(base_job_template(config), {"image": NEW, **job_variables}))
-    made.prepare_for_flow_run(FlowRun(flow_id=uuid4(), name="brave-fox"), flow=Flow(name="scrape"))
+    made.prepare_for_flow_run(FlowRun(flow_id=uuid4(), name="brave-fox"), flow=Flow(name="scrape", labels={}))
     return made
 
 
@@ -66,7 +66,7 @@ def container(config: Settings, **job_variables: Any) -> dict[str, Any]:
     """What docker-py is asked to create."""
     configuration = prepared(DockerWorkerJobConfiguration, config, **job_variables)
     engine: Any = SimpleNamespace(version=lambda: {"Version": "20.10.24"})
-    made: dict[str, Any] = DockerWorker._build_container_settings(None, engine, configuration)  # type: ignore[arg-type]
+    made: dict[str, Any] = DockerWorker._build_container_settings(None, engine, configuration)
     return made
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 from prefect.workers.process import ProcessWorker
-from prefect_docker.worker import DockerWorker
-from prefect_kubernetes.worker import KubernetesWorker
+from prefect_docker.worker import DockerWorker  # type: ignore[import-untyped]
+from prefect_kubernetes.worker import KubernetesWorker  # type: ignore[import-untyped]
 
 from aquascene.adapters.resources import resource
 from deployments.variables import KINDS
