@@ -21,6 +21,7 @@ from aquascene.adapters.promotion.rehearsal import (
 )
 from aquascene.release.analysis import Check, Rules
 from aquascene.release.engine import Engine
+from aquascene.release.holding import Terms
 from aquascene.release.model import PromotionId, Release, from_document
 from aquascene.release.policy import BackupRules, Policy
 from aquascene.release.ports import Ledger, Notice, Ports
@@ -146,6 +147,7 @@ class Worksite:
     smoke: Any = field(default_factory=RehearsalSmoke)
     statistics: Any = None
     target: Any = None
+    terms: Terms = field(default_factory=Terms)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
@@ -172,7 +174,7 @@ class Worksite:
         return replace(made, **wrapped)
 
     def engine(self, around: Callable[[str, Callable[[], Any]], Any] | None = None, **changes: Any) -> Engine:
-        given: dict[str, Any] = {"policy": self.policy, "holder": f"engine-{next(self._ids)}", "by": ADA}
+        given: dict[str, Any] = {"policy": self.policy, "holder": f"engine-{next(self._ids)}", "by": ADA, "terms": self.terms}
         return Engine(self.ports(around), **given | changes)
 
     def add(self, *releases: Release) -> None:

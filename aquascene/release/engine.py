@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from aquascene.errors import AquasceneError, Conflict, NotFound
+from aquascene.errors import AquasceneError, Conflict, NotFound, TransientError
 from aquascene.release import drift, gates, planning, steps, undoing
 from aquascene.release.gates import Facts, Refusal
 from aquascene.release.holding import Hold, Terms, patiently, tell
@@ -189,11 +189,17 @@ class Engine:
                 self._drive(hold)
         except LostLease as exc:
             log.warning("promotion_lost promotion_id=%s fence=%d", promotion.id, got.fence)
-            return Result(self.ports.ledger.get_promotion(promotion.id), Exit.LOCKED, str(exc))
+            return Result(self._last_known(promotion), Exit.LOCKED, str(exc))
         except KeyboardInterrupt:
             self.ports.ledger.let_go(got)
             raise
         return self._end(hold)
+
+    def _last_known(self, promotion: Promotion) -> Promotion:
+        try:
+            return self.ports.ledger.get_promotion(promotion.id)
+        except TransientError:
+            return promotion
 
     def _enter(self, lease: Lease) -> Hold:
         """Stamp the fence before anything is looked at: what an old holder still sends is refused from here on."""

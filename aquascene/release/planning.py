@@ -54,7 +54,7 @@ def draw_up(ports: Ports, policy: Policy, promotion: Promotion, ask: Ask) -> Dra
     """Plan a promotion against the world as it is now; changes nothing. Each question goes through `ask`, which repeats it."""
     case = _case(ports, promotion, ask)
     todo = compatibility.pending(case.release, case.world.schema.revision)
-    refusals = [*_strategy(ports, promotion), *_drift(case), *_compatible(case, todo)]
+    refusals = [*_current(case), *_strategy(ports, promotion), *_drift(case), *_compatible(case, todo)]
     if refusals:
         return Drawn(None, tuple(refusals))
     wish = _wish(ports, policy, case)
@@ -103,6 +103,12 @@ def _wish(ports: Ports, policy: Policy, case: _Case) -> Wish:
         pause_seconds=ports.target.pause_seconds if promotion.kind is not Kind.CONTRACT else 0,
         with_flows=not promotion.options.without_flows,
     )
+
+
+def _current(case: _Case) -> Iterator[Refusal]:
+    """A release that is there already needs no promotion; asked twice by two, it is brought once."""
+    if case.promotion.kind is not Kind.CONTRACT and case.environment.current == case.release.version and not case.promotion.options.fix_forward:
+        yield Refusal("already-current", f"{case.environment.name} runs {case.release.version} already")
 
 
 def _strategy(ports: Ports, promotion: Promotion) -> Iterator[Refusal]:

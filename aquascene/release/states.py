@@ -100,7 +100,14 @@ def exit_code(state: State, reason_code: str = "") -> Exit:
     return _CODES.get(state, Exit.LOCKED)
 
 
-_REASONS = {"denied": Exit.NOT_APPROVED, "approval-late": Exit.NOT_APPROVED, "drift": Exit.DRIFT}
+# Refusals that are no failure of the caller: what was asked for is there, or people or the world stand against it.
+_REASONS = {
+    "already-current": Exit.COMMITTED,
+    "nothing-to-contract": Exit.COMMITTED,
+    "denied": Exit.NOT_APPROVED,
+    "approval-late": Exit.NOT_APPROVED,
+    "drift": Exit.DRIFT,
+}
 _CODES = {
     S.COMMITTED: Exit.COMMITTED,
     S.CLEANED: Exit.COMMITTED,
