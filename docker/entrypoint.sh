@@ -48,7 +48,7 @@ esac
 case $role in
   web) exec python -m aquascene.web "$@" ;;
   prefect-server) exec prefect server start --no-services --host "${PREFECT_SERVER_API_HOST:-0.0.0.0}" "$@" ;;
-  prefect-services) exec prefect server services start "$@" ;;
+  prefect-services) exec python "$(dirname "$0")/prefect_services.py" "$@" ;;
   worker)
     kind=${ORCHESTRATION__WORK_POOL:-process}
     exec prefect worker start --pool "${WORK_POOL_NAME:-aquascene-$ENVIRONMENT-$kind}" --type "$kind" --with-healthcheck "$@"

@@ -164,7 +164,7 @@ def test_the_build_is_given_nothing_but_what_it_copies(engine: Engine, tmp_path:
         found = engine.run(tag, "find", "/context", "-type", "f", options=()).stdout.split()
     finally:
         engine.call("rmi", "--force", tag, check=False)
-    wanted = ("aquascene/__init__.py", "config/base.yaml", "docker/entrypoint.sh", "docker/healthcheck.py", "pyproject.toml")
+    wanted = ("aquascene/__init__.py", "config/base.yaml", "docker/entrypoint.sh", "docker/healthcheck.py", "docker/prefect_services.py", "pyproject.toml")
     assert sorted(found) == [f"/context/{path}" for path in wanted]
 
 
