@@ -1,7 +1,7 @@
 # The only place where commands live; CI and the docs call these.
 # A fresh machine needs Python 3.11, 3.12 or 3.13, make and a network; nothing else.
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo up test test-slow lint format bench docs docs-check lock clean
+.PHONY: help install install-dev demo up image test test-slow test-engine lint lint-deploy manifests format bench docs docs-check lock clean
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,11 +44,17 @@ demo: $(VENV)/.runtime ## Run the main job on embedded parts and print what came
 up: $(VENV)/.runtime ## Start everything embedded and stay in the foreground
 	@$(BIN)/aquascene up $(ARGS)
 
+image: ## Build the image aquascene:production with the docker on PATH; ARGS=development builds that target
+	@sh scripts/ci/product_image.sh $(ARGS)
+
 test: $(VENV)/.dev ## Run all tests
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-slow: $(VENV)/.dev ## Run the longer sets: kill -9 at every stage of the line
 	@$(BIN)/python -m pytest -m slow --timeout=900 $(ARGS)
+
+test-engine: $(VENV)/.dev ## Run the tests with a Docker engine: the image, the demo container, Compose, Swarm
+	@$(BIN)/python -m pytest -m 'engine and not slow' --timeout=1500 tests/engine $(ARGS)
 
 lint: $(VENV)/.dev ## Format, lint, types, layers, policy and the size report
 	@$(BIN)/ruff format --check --quiet .
@@ -57,6 +63,12 @@ lint: $(VENV)/.dev ## Format, lint, types, layers, policy and the size report
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -q tests/policy
 	@$(BIN)/python scripts/size_report.py
+
+lint-deploy: .venv-tools/.done ## Lint images, scripts, YAML, workflows, manifests and migrations
+	@bash scripts/lint_deploy.sh
+
+manifests: $(VENV)/.dev ## Render and check the Kubernetes manifests; ARGS="render ..." or "check ..." does one of them
+	@if [ -n "$(ARGS)" ]; then $(BIN)/python -m scripts.manifests $(ARGS); else $(BIN)/python -m scripts.manifests render && $(BIN)/python -m scripts.manifests check; fi
 
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .

@@ -47,6 +47,8 @@ def engine() -> Engine:
         if os.environ.get("AQUASCENE_REQUIRE_ENGINE") == "1":
             pytest.fail(say)
         pytest.skip(say)
+    if any(found.call(plugin, "version", check=False).returncode for plugin in ("compose", "buildx")):
+        script("compose_plugin.sh")
     return found
 
 
