@@ -22,11 +22,13 @@ from typing import Any
 import psutil
 import psycopg
 
+from aquascene.adapters.local_state import short_temporary
 from aquascene.errors import ConfigError, PermanentError, TransientError
 
 USER = "aquascene"
 DATABASE = "aquascene"
 _START_SECONDS = 60.0
+_NAMERS = ("lib/libnss_wrapper.so", "lib/*/libnss_wrapper.so", "lib64/libnss_wrapper.so")
 
 
 @dataclass
@@ -36,6 +38,8 @@ class EmbeddedPostgres:
     home: Path
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    # Kept: TMPDIR may change while the server runs, and the way to it must not.
+    _temporary: Path = field(default_factory=short_temporary, init=False)
 
     @property
     def account(self) -> pwd.struct_passwd | None:
@@ -57,7 +61,7 @@ class EmbeddedPostgres:
     @property
     def sockets(self) -> Path:
         name = hashlib.sha256(str(self.place).encode()).hexdigest()[:12]
-        return Path("/tmp") / f"aquascene-{os.getuid()}-{name}"  # noqa: S108 - private to its owner, checked at creation
+        return self._temporary / f"aquascene-{os.getuid()}-{name}"  # private to its owner, checked at creation
 
     def url(self, database: str = DATABASE) -> str:
         """The address of a database on this server, with the password."""
@@ -195,9 +199,25 @@ class EmbeddedPostgres:
         return " | ".join(lines[-3:])
 
     def _run(self, program: str, *arguments: str) -> None:
-        done = subprocess.run([str(self._bin(program)), *arguments], capture_output=True, text=True, cwd="/", check=False, **self._identity())
+        done = subprocess.run(
+            [str(self._bin(program)), *arguments], capture_output=True, text=True, cwd="/", check=False, env=self._named_environment(), **self._identity()
+        )
         if done.returncode != 0:
             raise ConfigError(f"{program} failed in {self.place}: {' '.join((done.stderr or done.stdout).split())[-400:]}")
+
+    def _named_environment(self) -> dict[str, str]:
+        """Give a user without an entry in /etc/passwd a name, by the library that containers use for it: initdb asks for one."""
+        if self.account is not None or _has_name(os.geteuid()):
+            return dict(os.environ)
+        library = next((path for pattern in _NAMERS for path in Path("/usr").glob(pattern)), None)
+        if library is None:
+            raise ConfigError(
+                f"this user (uid {os.geteuid()}) has no entry in /etc/passwd, which PostgreSQL's initdb asks for; "
+                "run as a user that has one (10001 in our image), install libnss-wrapper, or set DATABASE_URL to a server of yours"
+            )
+        users = self.place / "passwd"
+        users.write_text(f"{USER}:x:{os.geteuid()}:{os.getegid()}::{self.place}:/bin/false\n")
+        return {**os.environ, "LD_PRELOAD": str(library), "NSS_WRAPPER_PASSWD": str(users), "NSS_WRAPPER_GROUP": os.devnull}
 
     def _identity(self) -> dict[str, Any]:
         if self.account is None:
@@ -236,6 +256,14 @@ def _service_account() -> pwd.struct_passwd:
         except KeyError:
             continue
     raise ConfigError("PostgreSQL does not run as root and there is no user `postgres` or `nobody`; run as an ordinary user, or set DATABASE_URL")
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def _reachable(path: Path) -> bool:

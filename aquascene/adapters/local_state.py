@@ -16,6 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from aquascene.errors import ConfigError
 
 _TRIES = 50
+_LONGEST_TEMPORARY = 50  # a socket's path may have about 107 bytes on Linux and fewer elsewhere
+
+
+def short_temporary() -> Path:
+    """The folder for sockets and other things of a moment: TMPDIR, unless its path is too long for a socket."""
+    given = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - what is made in it is private and its owner checked
+    return given if given.is_absolute() and len(str(given)) <= _LONGEST_TEMPORARY else Path("/tmp")  # noqa: S108 - as above
 
 
 class LocalState:
@@ -42,7 +49,7 @@ class LocalState:
     def runtime_folder(self) -> Path:
         """A short, private folder for temporary files: Prefect's runner wants /tmp/runner_storage, which users would share."""
         mark = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
-        folder = Path("/tmp") / f"aquascene-{os.getuid()}-{mark}-run"  # noqa: S108 - ownership is checked below
+        folder = short_temporary() / f"aquascene-{os.getuid()}-{mark}-run"
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.stat().st_uid != os.getuid():
             raise ConfigError(f"{folder} belongs to somebody else (uid {folder.stat().st_uid}); remove it")
@@ -82,16 +89,17 @@ class LocalState:
         public = private.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         return path, base64.b64encode(public).decode()
 
-    def ports(self, wanted: dict[str, tuple[int, bool]]) -> dict[str, int]:
+    def ports(self, wanted: dict[str, tuple[int, bool]], hosts: dict[str, str] | None = None) -> dict[str, int]:
         """Choose a free port per name: {name: (preferred, fixed)}. Kept across starts, so that addresses stay.
 
-        A port that somebody fixed in the settings is used or refused, never replaced.
+        A port that somebody fixed in the settings is used or refused, never replaced. `hosts` says where each will listen.
         """
         path = self.home / "ports.json"
         kept = _read_ports(path)
         chosen: dict[str, int] = {}
         for name, (preferred, fixed) in wanted.items():
-            chosen[name] = _choose(name, preferred if fixed else kept.get(name, preferred), fixed, set(chosen.values()))
+            host = (hosts or {}).get(name, "127.0.0.1")
+            chosen[name] = _choose(name, host, preferred if fixed else kept.get(name, preferred), fixed, set(chosen.values()))
         _write_atomically(path, json.dumps(chosen).encode())
         return chosen
 
@@ -128,22 +136,22 @@ def _write_atomically(path: Path, content: bytes) -> None:
     fresh.rename(path)
 
 
-def _choose(name: str, preferred: int, fixed: bool, taken: set[int]) -> int:
+def _choose(name: str, host: str, preferred: int, fixed: bool, taken: set[int]) -> int:
     candidates = [preferred] if fixed else range(preferred, preferred + _TRIES)
     for port in candidates:
-        if port not in taken and port_is_free(port):
+        if port not in taken and port_is_free(port, host):
             return port
     what = f"port {preferred}" if fixed else f"every port from {preferred} to {preferred + _TRIES - 1}"
     variable = {"web": "WEB__PORT", "prefect": "ORCHESTRATION__PORT", "sandbox": "SANDBOX__PORT", "publication": "SANDBOX__PUBLICATION_PORT"}[name]
-    raise ConfigError(f"no port for {name}: {what} on 127.0.0.1 is in use; stop what uses it or set {variable} to a free one")
+    raise ConfigError(f"no port for {name}: {what} on {host} is in use; stop what uses it or set {variable} to a free one")
 
 
-def port_is_free(port: int) -> bool:
-    """Tell whether a server could listen on this loopback port now."""
-    with socket.socket() as probe:
+def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether a server could listen on this port now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

@@ -8,6 +8,8 @@ import hashlib
 import logging
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +44,11 @@ _PREFECT_TUNING = {
     "PREFECT_SERVER_DEPLOYMENT_CONCURRENCY_SLOT_WAIT_SECONDS": "5",  # the default of 30 s is for many workers
     "DO_NOT_TRACK": "1",
 }
+
+_LOOPBACK = frozenset({"0.0.0.0", "127.0.0.1", "localhost", "::"})  # noqa: S104 - recognised here, bound nowhere
+
+_REAP_SECONDS = 2.0
+_DATABASE_PATIENCE_SECONDS = 4.0  # with the 7 of the other parts within the usual time that a container has
 
 # What a command in a second terminal needs to work on the same installation.
 _ATTACHED = (
@@ -91,6 +98,8 @@ class Supervisor:
         state.remember({name: environment[name] for name in _ATTACHED if name in environment})
         os.environ.update(environment)  # this process is one of the product's: `demo` reads the same settings
         settings.reset()
+        if os.getpid() == 1:
+            threading.Thread(target=self._reap, name="reaper", daemon=True).start()
         self._start_programs(self._processes)
         return self.addresses
 
@@ -99,7 +108,7 @@ class Supervisor:
         if self._processes is not None:
             self._processes.stop()
         if self._postgres is not None:
-            self._postgres.stop()
+            self._postgres.stop(_DATABASE_PATIENCE_SECONDS)
 
     def dead(self) -> Child | None:
         """The first part that ended on its own."""
@@ -109,6 +118,12 @@ class Supervisor:
         """Memory of all parts together, PostgreSQL included."""
         own = self._processes.memory_bytes() if self._processes else 0
         return own + (self._postgres.memory_bytes() if self._postgres else 0)
+
+    def _reap(self) -> None:
+        while self._processes is not None:
+            server = self._postgres.process if self._postgres else None
+            self._processes.reap({server.pid} if server else set())
+            time.sleep(_REAP_SECONDS)
 
     def _start_database(self, state: LocalState) -> str:
         given = self.config.database_url.get_secret_value()
@@ -147,13 +162,15 @@ class Supervisor:
         """Everything that the children need, secrets included: it goes to our own processes and nowhere else."""
         config = self.config
         ports = self._ports(state)
-        address = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        hosts = _hosts(config)
+        address = {name: f"http://{_reached_at(hosts[name])}:{port}" for name, port in ports.items()}
         self.addresses = {**address, "prefect": (config.prefect_api_url or address["prefect"]).removesuffix("/api")}
         key_file, public_key = state.webhook_key()
         sandbox = address["sandbox"]
         values = {
             "ENVIRONMENT": str(config.environment),
             "TMPDIR": str(state.runtime_folder()),
+            "HOME": os.environ.get("HOME") or str(state.home),  # Prefect asks for it, and a user without a name has none
             "AQUASCENE_HOME": str(state.home),
             "GIT_SHA": os.environ.get("GIT_SHA") or "embedded",
             "JWT_SECRET": config.jwt_secret.get_secret_value() or state.secret("jwt_secret"),
@@ -170,7 +187,9 @@ class Supervisor:
             "PREFECT_API_URL": config.prefect_api_url or f"{address['prefect']}/api",
             "PREFECT_UI_URL": config.prefect_ui_url or self.addresses["prefect"],
             "PREFECT_SERVER_API_PORT": str(ports["prefect"]),
-            "PREFECT_SERVER_API_HOST": "127.0.0.1",
+            "PREFECT_SERVER_API_HOST": hosts["prefect"],
+            "PREFECT_SERVER_UI_API_URL": f"{(config.prefect_ui_url or self.addresses['prefect']).rstrip('/')}/api",  # as the browser reaches it
+            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(state.home / "prefect" / "ui"),  # its default is among the installed packages
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             **_PREFECT_TUNING,
         }
@@ -190,7 +209,17 @@ class Supervisor:
             "sandbox": (config.sandbox.port, "port" in config.sandbox.model_fields_set),
             "publication": (config.sandbox.publication_port, "publication_port" in config.sandbox.model_fields_set),
         }
-        return state.ports(wanted)
+        return state.ports(wanted, _hosts(config))
+
+
+def _hosts(config: settings.Settings) -> dict[str, str]:
+    """The addresses that each part listens on."""
+    return {"web": config.web.host, "prefect": config.orchestration.host, "sandbox": config.sandbox.host, "publication": config.sandbox.host}
+
+
+def _reached_at(host: str) -> str:
+    """Where the parts find each other: on loopback, unless one listens on another address only."""
+    return "127.0.0.1" if host in _LOOPBACK else host
 
 
 def _own(group: BaseModel, name: str) -> str | None:

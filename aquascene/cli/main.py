@@ -4,6 +4,8 @@ Exit codes are those of `aquascene.cli.output`; every command that returns somet
 """
 
 import importlib
+import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -85,6 +87,8 @@ def _start(
 
 def main() -> None:
     """Run the command; the product's errors end in one message and an exit code."""
+    if os.getpid() == 1:  # of a container: without a handler the kernel would not let SIGTERM through
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
     except AquasceneError as exc:

@@ -4,13 +4,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from aquascene.adapters import settings
 from aquascene.adapters.settings_groups import Environment
 from aquascene.adapters.supervisor import Supervisor
 from aquascene.cli.output import command, err, say
 from aquascene.errors import ConfigError, TransientError
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -35,8 +37,7 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, _interrupt) for number in numbers}
+    before = {number: signal.signal(number, _interrupt) for number in _STOPPING}
     try:
         yield
     finally:
@@ -46,27 +47,33 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Finish stopping even when Ctrl-C is pressed again."""
+    """Finish stopping even when Ctrl-C is pressed again, or the next SIGTERM comes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPPING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asked the program to end by SIGTERM, as whoever runs containers does."""
 
 
 def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def wait(supervisor: Supervisor) -> None:
-    """Stay until interrupted; a part that ends on its own is a TransientError with its last words."""
-    while True:
-        if child := supervisor.dead():
-            raise TransientError(f"{child.name} ended on its own; the end of {child.log_file}:\n{child.last_words()}")
-        time.sleep(1)
+    """Stay until interrupted; SIGTERM is the usual end, and a part that ends on its own is a TransientError with its last words."""
+    with suppress(Terminated):
+        while True:
+            if child := supervisor.dead():
+                raise TransientError(f"{child.name} ended on its own; the end of {child.log_file}:\n{child.last_words()}")
+            time.sleep(1)
 
 
 def print_addresses(supervisor: Supervisor) -> None:

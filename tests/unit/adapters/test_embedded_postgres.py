@@ -5,10 +5,12 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from aquascene.adapters import embedded_postgres
 from aquascene.adapters.embedded_postgres import EmbeddedPostgres
 from aquascene.errors import ConfigError
 
@@ -67,3 +69,41 @@ def test_place_that_cannot_be_made_is_said(tmp_path: Path, embed: Callable[[Path
     with pytest.raises(ConfigError, match="cannot set up the embedded PostgreSQL"):
         server.start()
     server.place.unlink()
+
+
+@pytest.fixture
+def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whose number stands in no /etc/passwd, as containers have them."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(embedded_postgres.pwd, "getpwuid", unknown)
+    monkeypatch.setattr(EmbeddedPostgres, "account", None)
+
+
+def test_a_user_without_a_name_is_told_what_to_do(tmp_path: Path, embed: Callable[[Path], EmbeddedPostgres], nameless: None, monkeypatch: Any) -> None:
+    monkeypatch.setattr(embedded_postgres, "_NAMERS", ())
+    with pytest.raises(ConfigError, match=r"has no entry in /etc/passwd.*libnss-wrapper.*DATABASE_URL"):
+        embed(tmp_path).start()
+
+
+def test_a_user_without_a_name_gets_one_where_the_library_is(
+    tmp_path: Path, embed: Callable[[Path], EmbeddedPostgres], nameless: None, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(embedded_postgres, "_NAMERS", ("bin/env",))
+    server = embed(tmp_path)
+    server.place.mkdir()
+    named = server._named_environment()
+    assert named["LD_PRELOAD"] == "/usr/bin/env"
+    assert Path(named["NSS_WRAPPER_PASSWD"]).read_text().startswith(f"aquascene:x:{os.geteuid()}:{os.getegid()}:")
+
+
+def test_the_way_to_a_server_stays_when_the_temporary_folder_changes(
+    tmp_path: Path, embed: Callable[[Path], EmbeddedPostgres], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = embed(tmp_path)
+    url = server.start()
+    monkeypatch.setenv("TMPDIR", "/var/tmp")
+    assert server.url() == url
+    psycopg.connect(server.url()).close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aquascene.adapters.local_state import LocalState, port_is_free
+from aquascene.adapters.local_state import LocalState, port_is_free, short_temporary
 from aquascene.errors import ConfigError
 
 
@@ -41,7 +41,7 @@ def test_fixed_port_in_use_is_refused_with_what_to_do(state: LocalState) -> None
 
 
 def test_no_port_free_is_said(state: LocalState, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aquascene.adapters.local_state.port_is_free", lambda port: False)
+    monkeypatch.setattr("aquascene.adapters.local_state.port_is_free", lambda port, host: False)
     with pytest.raises(ConfigError, match="every port from 8000 to 8049"):
         state.ports({"web": (8000, False)})
 
@@ -73,6 +73,23 @@ def test_port_is_free_tells_both_cases() -> None:
         port = held.getsockname()[1]
         assert not port_is_free(port)
     assert port_is_free(port)
+
+
+def test_a_port_is_looked_for_where_it_will_be_listened_on(state: LocalState) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.2", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        assert port_is_free(port)
+        assert not port_is_free(port, "0.0.0.0")
+        with pytest.raises(ConfigError, match=rf"port {port} on 0.0.0.0 is in use"):
+            state.ports({"web": (port, True)}, {"web": "0.0.0.0"})
+
+
+@pytest.mark.parametrize(("given", "used"), [("/run/user/7", "/run/user/7"), ("", "/tmp"), ("relative", "/tmp"), ("/" + "x" * 60, "/tmp")])
+def test_temporary_things_go_where_the_user_says_unless_that_is_too_long(monkeypatch: pytest.MonkeyPatch, given: str, used: str) -> None:
+    monkeypatch.setenv("TMPDIR", given)
+    assert short_temporary() == Path(used)
 
 
 def test_runtime_folder_is_short_private_and_stays(state: LocalState) -> None:

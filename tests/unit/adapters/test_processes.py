@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -63,3 +65,41 @@ def test_memory_counts_children(tmp_path: Path, processes: Processes) -> None:
     processes.start("sleeper", module(tmp_path, "sleeping_child", "import time; time.sleep(60)"))
     assert processes.memory_bytes() > 5_000_000
     processes.stop()
+
+
+def test_stop_ends_the_youngest_first_and_the_rest_at_once(tmp_path: Path, processes: Processes) -> None:
+    # Each needs most of its share of the patience; one after the other they would need three times as much.
+    body = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit())); print('up', flush=True); time.sleep(60)"
+    children = [processes.start(f"slow{n}", module(tmp_path, f"slow_child_{n}", body)) for n in range(4)]
+    until = time.monotonic() + 20
+    while not all("up" in child.log_file.read_text() for child in children) and time.monotonic() < until:
+        time.sleep(0.05)
+    began = time.monotonic()
+    processes.stop()
+    assert time.monotonic() - began < 4
+    assert all(child.process.returncode == 0 for child in children)
+
+
+_REAPING = """
+import ctypes, os, subprocess, sys, time
+from pathlib import Path
+import psutil
+from aquascene.adapters.processes import Processes
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # orphans come to us, as they come to process 1
+processes = Processes("mark", Path(sys.argv[1]), dict(os.environ))
+orphan = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', ''])"
+subprocess.run([sys.executable, "-c", orphan], check=True)
+ours = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
+time.sleep(2)
+zombies = lambda: [one.pid for one in psutil.Process().children() if one.status() == psutil.STATUS_ZOMBIE]
+before = len(zombies())
+looks = [processes.reap({ours.pid}), processes.reap({ours.pid})]
+print(before, looks, zombies() == [ours.pid], ours.wait())
+"""
+
+
+def test_orphans_that_ended_are_reaped_and_nobody_loses_an_exit_code(tmp_path: Path) -> None:
+    script = tmp_path / "reaping.py"
+    script.write_text(_REAPING)
+    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.stdout == "2 [0, 1] True 7\n", done.stderr
