@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from prefect.cli.deploy._config import _filter_matching_deploy_config
 from prefect.cli.deploy._models import DeploymentConfig
 from prefect.utilities.templating import apply_values
 
@@ -114,6 +115,14 @@ def test_own_reading_is_that_of_prefect() -> None:
 
 def test_a_whole_value_keeps_its_type() -> None:
     assert fill({"a": ["{{ $X }}"], "b": "v-{{ $X }}"}, {"X": 3}) == {"a": [3], "b": "v-3"}
+
+
+def test_one_deployment_can_be_named_on_the_command_line() -> None:
+    # CI deploys `promote` alone. Prefect compares --name before it puts variables in, and the flow by its entrypoint.
+    entries = raw()["deployments"]
+    for entry in entries:
+        found = _filter_matching_deploy_config(f"{entry['entrypoint']}/{{{{ $ENVIRONMENT }}}}", entries)
+        assert [one["entrypoint"] for one in found] == [entry["entrypoint"]]
 
 
 def test_nothing_but_the_image_is_a_job_variable() -> None:
