@@ -37,8 +37,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
-    """Keep the tests that use a database."""
-    kept = [item for item in items if _FIXTURES & set(item.fixturenames)]
+    """Keep the tests that use a database, but for those that are about migrations themselves."""
+    kept = [item for item in items if _FIXTURES & set(item.fixturenames) and not item.get_closest_marker("own_schema")]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 

@@ -22,6 +22,12 @@ from aquascene.adapters.postgres import db, migrate
 # Tests of the linters need .venv-tools; `make lint-deploy` makes it and names their folder.
 collect_ignore = ["linters"]
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of tests that are about migrations themselves; scripts/new_schema_plugin.py leaves them out."""
+    config.addinivalue_line("markers", "own_schema: needs the schema of this very checkout")
+
+
 # Tests never read what the developer has set.
 for name in [name for name in os.environ if name.startswith(("PREFECT_", "OPENAI_", "ANTHROPIC_", "SENDGRID_", "DATABASE_", "OBJECT_STORE_"))]:
     del os.environ[name]

@@ -9,6 +9,7 @@ from aquascene.cli.main import app
 from aquascene.web.health import readiness
 
 AHEAD = "9999"
+pytestmark = pytest.mark.own_schema
 
 
 @pytest.fixture
