@@ -1,6 +1,7 @@
 """`python -m aquascene.sandbox`: serve the stand-ins and the sample publication, two ports of one process."""
 
 import asyncio
+import sys
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -24,7 +25,7 @@ async def _serve(*servers: uvicorn.Server) -> None:
 def main() -> None:
     """Serve both until stopped; when one stops, the other does."""
     now = settings.current()
-    logs.configure(now.log_level, now.log_format)
+    logs.configure(now.log_level, now.log_format, sys.stdout)
     host, port, publication_port = now.sandbox.host, now.sandbox.port, now.sandbox.publication_port
     asyncio.run(_serve(_server(app.create_app(), host, port), _server(publication.create_app(), host, publication_port)))
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from aquascene.web.metrics import metrics_app
 log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 5  # for requests that are under way when the drain is over
+KEEP_ALIVE_SECONDS = 120  # longer than routers keep an idle connection, or they send a request on one that was just closed
 
 
 def server_config(app: ASGIApp, now: Settings, port: int) -> uvicorn.Config:
@@ -41,6 +43,7 @@ def server_config(app: ASGIApp, now: Settings, port: int) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=FINISH_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         forwarded_allow_ips=now.web.forwarded_allow_ips,
     )
 
@@ -82,7 +85,7 @@ class BesideServer(uvicorn.Server):
 def run(sockets: list[socket.socket] | None = None) -> None:
     """Serve until stopped; a reloader calls this in a child, with sockets that it does not have."""
     now = settings.current()
-    logs.configure(now.log_level, now.log_format)
+    logs.configure(now.log_level, now.log_format, sys.stdout)
     asyncio.run(serve(now))
 
 
