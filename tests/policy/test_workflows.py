@@ -146,6 +146,18 @@ def test_deploy_is_staging_then_production_then_the_message() -> None:
     assert message["env"]["NEEDS"] == "${{ toJSON(needs) }}"
 
 
+def test_deployments_run_no_tool_of_their_own() -> None:
+    commands = "\n".join(workflow(name).runs(job) for name in ("deploy", "promote") for job in workflow(name).jobs.values())
+    assert not re.findall(r"\b(docker|kubectl|ssh|scp|helm|kustomize|curl)\b", commands)
+    assert "deployments.run_and_wait" in commands
+
+
+def test_deployment_notification_comes_after_everything_and_counts_for_nothing() -> None:
+    notify = workflow("deploy").jobs["notify"]
+    assert (notify["if"], notify["continue-on-error"]) == ("${{ always() }}", True)
+    assert "job.status" not in (ROOT / ".github" / "workflows" / "deploy.yml").read_text(encoding="utf-8")
+
+
 def test_dependabot_moves_the_pins() -> None:
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
     assert {update["package-ecosystem"] for update in updates} == {"github-actions", "docker"}
