@@ -28,7 +28,7 @@ class Workflow:
     @property
     def events(self) -> set[str]:
         """What starts it; YAML 1.1 reads the key `on` as true."""
-        given = self.top.get("on", self.top.get(True))
+        given: Any = self.top.get("on", self.top.get(True))  # type: ignore[call-overload]
         return set(given) if isinstance(given, dict | list) else {given}
 
     def steps(self, job: Node) -> list[Node]:
