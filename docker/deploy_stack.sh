@@ -84,6 +84,12 @@ runs() {
   esac
 }
 
+# A migration that fails three times fails; the job itself goes on trying, which is right while a new database starts.
+migration_is_done() {
+  failed=$("$docker" service ps --no-trunc --format '{{.Image}} {{.CurrentState}}' "$1" | grep -c -F "$AQUASCENE_IMAGE Failed" || true)
+  if [ "$failed" -ge 3 ]; then echo "no the migrations failed; nothing else was touched"; else job_is_done "$1"; fi
+}
+
 migrate_first() {
   service=${stack}_migrate
   "$docker" service inspect "$service" >/dev/null 2>&1 || return 0 # the first time everything waits for the schema
@@ -91,7 +97,7 @@ migrate_first() {
   [ "$running" != "$AQUASCENE_IMAGE" ] || return 0
   echo "migrations of $AQUASCENE_IMAGE"
   "$docker" service update --quiet --detach --with-registry-auth --no-resolve-image --image "$AQUASCENE_IMAGE" "$service" >/dev/null
-  settle "$service" "has not ended" job_is_done
+  settle "$service" "has not ended" migration_is_done
 }
 
 deploy() {
