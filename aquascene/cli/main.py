@@ -32,6 +32,7 @@ _COMMANDS = {
     "up": ("aquascene.cli.up", "up", "Start everything embedded and stay until Ctrl-C."),
     "demo": ("aquascene.cli.demo", "demo", "Run the main job on embedded parts and print what came out."),
     "doctor": ("aquascene.cli.doctor", "doctor", "Check this machine and installation; say what is wrong and what to do."),
+    "smoke": ("aquascene.cli.smoke", "smoke", "Ask a running installation a few questions that readers and programs ask."),
     "extract": ("aquascene.cli.sources", "extract_command", "Extract the document from a saved page as JSON."),
 }
 
