@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from scripts import manifests_custom, manifests_objects, manifests_pods
 from scripts.manifests_set import Finding, Manifests, Workload, title, words
 
-_VARIABLE = re.compile(r"\$\{\w*\}|\$\(\w+\)")
+_VARIABLE = re.compile(r"\$\{\w*\}")
 _PASSWORD = re.compile(r"://[^/@\s{]*:[^/@\s{]+@")
 _NO_IMAGE = ("registry.invalid/", "@sha256:" + "0" * 64)
 

@@ -97,6 +97,13 @@ def test_flow_runs_read_what_the_deployments_read(name: str) -> None:
     assert config_map("aquascene-config", SETS[name])["IMAGE"] == one("Job", "migrate", SETS[name])["spec"]["template"]["spec"]["containers"][0]["image"]
 
 
+def test_the_smoke_test_wants_this_release_and_holds_nothing() -> None:
+    smoke = next(workload for workload in PRODUCTION.workloads if workload.name == "smoke")
+    assert smoke.containers[0]["args"][-2:] == ["--expect-digest", "$(IMAGE)"]  # put in by Kubernetes, from the ConfigMap
+    assert {source["configMapRef"]["name"] for source in smoke.containers[0]["envFrom"]} <= {entry["metadata"]["name"] for entry in PRODUCTION.of("ConfigMap")}
+    assert mounted(smoke) == []
+
+
 def test_every_variable_is_a_setting() -> None:
     prefect = set(server_settings.COMMON) | {"WORK_POOL"}
     for name in set(config_map("aquascene-config")) - prefect:
