@@ -19,6 +19,7 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.states import Scheduled
 
+from aquascene.adapters import prefect_api
 from aquascene.adapters.settings import Settings
 from deployments import apply
 from tests.engine.conftest import Images
@@ -127,6 +128,15 @@ def test_the_api_wants_a_password_and_its_probes_do_not(cluster: Cluster) -> Non
     assert httpx.get(f"{api}/metrics", timeout=20).status_code == 401
     assert "prefect" in httpx.get(f"{api}/metrics", auth=(user, password), timeout=20).text
     assert httpx.post(f"{api}/flows/filter", json={}, auth=(user, password), timeout=20).status_code == 403  # no CSRF token
+
+
+def test_our_own_client_gets_through_password_and_csrf_protection(cluster: Cluster, client: SyncPrefectClient, configured: Configure) -> None:
+    configured(PREFECT_API_URL=cluster.api(1), PREFECT_API_AUTH_STRING=cluster.auth)
+    assert prefect_api.is_ready()
+    started = prefect_api.ensure_run("count/ha", {"steps": 1}, tag="once")
+    assert prefect_api.ensure_run("count/ha", {"steps": 1}, tag="once") == started
+    assert prefect_api.set_state(started, "CANCELLED") is None
+    assert client.read_flow_run(started).state_name == "Cancelled"
 
 
 def test_no_secret_is_a_variable_or_a_log_line_of_a_replica(cluster: Cluster) -> None:
