@@ -11,6 +11,7 @@ import pytest
 
 from aquascene.adapters.postgres import migrate
 from aquascene.adapters.settings_schema import schema_sha256, without_texts
+from aquascene.release.model import parse
 from scripts.release_json import PLATFORMS, ROLES, ROOT, release
 
 VERSION = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
@@ -48,6 +49,13 @@ def test_a_release_names_its_bytes(tmp_path: Path) -> None:
     assert made["migrations"]["revisions"][0] == {"id": "0001", "phase": "expand"}
     assert made["rendered"]["docker/stack.yaml"] == hashlib.sha256((ROOT / "docker" / "stack.yaml").read_bytes()).hexdigest()
     assert made["prefect"]["version"].startswith("3.")
+
+
+def test_promotion_reads_what_is_written(tmp_path: Path) -> None:
+    made = release(options(tmp_path))
+    read = parse(json.dumps(made))
+    assert read.document() == {**made, "created": read.document()["created"]}
+    assert read.migrations.head == migrate.head()
 
 
 def test_the_same_input_writes_the_same(tmp_path: Path) -> None:
