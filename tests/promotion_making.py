@@ -135,12 +135,23 @@ def a_policy(**changes: Any) -> Policy:
     return Policy("demo", **given | changes)
 
 
+class Ledgers:
+    """Makes the ledger of a worksite: in memory, unless a test puts another one here."""
+
+    def made(self) -> tuple[Ledger, QuickClock]:
+        clock = QuickClock()
+        return MemoryLedger(clock.now), clock
+
+
+ledgers = Ledgers()
+
+
 @dataclass
 class Worksite:
     """One environment with everything that engines share; each engine is a process of its own."""
 
     policy: Policy = field(default_factory=a_policy)
-    clock: QuickClock = field(default_factory=QuickClock)
+    clock: QuickClock = None  # type: ignore[assignment]
     cell: Cell = field(default_factory=MemoryCell)
     ledger: Ledger = None  # type: ignore[assignment]
     inbox: Inbox = field(default_factory=Inbox)
@@ -151,7 +162,8 @@ class Worksite:
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        self.ledger = self.ledger or MemoryLedger(self.clock.now)
+        if self.ledger is None:
+            self.ledger, self.clock = ledgers.made()
         self.target = self.target or RehearsalTarget(self.cell)
         self.statistics = self.statistics or RehearsalStatistics(tuple(check.name for check in CHECKS))
 

@@ -1,0 +1,1 @@
+"""Migrations of the promotion ledger: a line of their own, which only ever adds."""

@@ -1,0 +1,8 @@
+"""The crash matrix, every point of it, over PostgreSQL."""
+
+import pytest
+
+from tests.promotion_database import ledger_engine, ledger_template, ledger_url, over_postgres, quick_ledgers  # noqa: F401 - fixtures
+from tests.unit.release.test_crash_matrix import *  # noqa: F403
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("over_postgres")]
