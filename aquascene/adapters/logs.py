@@ -20,7 +20,7 @@ _EVENT = re.compile(r"[a-z0-9_]+(?= \w+=)")
 _PAIR = re.compile(r"(\w+)=(.*?)(?= \w+=|$)", re.DOTALL)
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # websockets writes frames at DEBUG, and the first one of Prefect's event stream is its password.
-_NOISY = ("httpx", "httpcore", "httpx2", "httpcore2", "urllib3", "websockets", "trafilatura", "htmldate")
+_NOISY = ("alembic.runtime.plugins", "httpx", "httpcore", "httpx2", "httpcore2", "urllib3", "websockets", "trafilatura", "htmldate")
 
 # For the environment of Prefect's servers, workers and flow runs; they override single values of Prefect's own logging.yml.
 PREFECT_VARIABLES = {
