@@ -41,7 +41,7 @@ _PREFECT_TUNING = {
     "PREFECT_RUNNER_POLL_FREQUENCY": "1",
     "PREFECT_CLI_PROMPT": "false",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-    "PREFECT_SERVER_DEPLOYMENT_CONCURRENCY_SLOT_WAIT_SECONDS": "5",  # the default of 30 s is for many workers
+    "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",  # the default of 30 s is for many workers
     "DO_NOT_TRACK": "1",
 }
 
