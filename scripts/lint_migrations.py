@@ -1,10 +1,10 @@
 """Refuse migrations that lock a table for long, break the release that runs beside them, or cannot be printed.
 
-Revisions up to BASELINE are history: they ran on an empty database. Every later one is printed as SQL (`alembic upgrade
+There are two lines of revisions, that of the product and that of the promotion ledger. The first of each is history: it
+ran on an empty database. Every later one is printed as SQL (`alembic upgrade
 a:b --sql`) and read by squawk with .squawk.toml; what SQL alone cannot tell is checked by the rules below.
 """
 
-import argparse
 import json
 import re
 import shutil
@@ -22,9 +22,11 @@ from alembic.script import Script, ScriptDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "0001"
+LINES = {ROOT / "migrations": BASELINE, ROOT / "migrations" / "ledger": "l0001"}
 # What a contracting revision is for; an expanding one may not do it.
 TAKES_AWAY = ("ban-drop-column", "ban-drop-table", "ban-drop-not-null")
 _TIMEOUTS_OFF = re.compile(r"\b(?:SET|set_config)\b[^;]*\b(lock_timeout|statement_timeout)\b[^;]*?(?:=|TO|,)\s*'?0", re.IGNORECASE)
+_VERSION = re.compile(r"UPDATE \S+ SET version_num=")
 _SET = re.compile(r"^SET (lock_timeout|statement_timeout) = '[1-9]\d*(?:ms|s)'", re.MULTILINE)
 
 
@@ -78,7 +80,7 @@ def shape(script: Script) -> Iterator[Finding]:
 def behaviour(script: Script, sql: str) -> Iterator[Finding]:
     """What the printed SQL must have beyond squawk's rules."""
     body = sql.split(f"-> {script.revision}", 1)[-1]
-    done = [line for line in body.splitlines() if line.strip() and not line.startswith(("--", "COMMIT", "UPDATE alembic_version"))]
+    done = [line for line in body.splitlines() if line.strip() and not line.startswith(("--", "COMMIT")) and not _VERSION.match(line)]
     if not done:
         yield Finding(script.revision, "does-nothing", "upgrade() runs no statement")
     if {match.group(1) for match in _SET.finditer(sql.split("BEGIN", 1)[0])} != {"lock_timeout", "statement_timeout"}:
@@ -136,10 +138,8 @@ def lint(migrations: Path, baseline: str = BASELINE) -> list[Finding]:
 
 def main() -> int:
     """Print the findings; exit 1 when there are any."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--migrations", type=Path, default=ROOT / "migrations", help="folder with env.py and versions/")
-    found = lint(parser.parse_args().migrations)
-    print("\n".join(map(str, found)) or f"migrations after {BASELINE} are sound")
+    found = [finding for migrations, baseline in LINES.items() for finding in lint(migrations, baseline)]
+    print("\n".join(map(str, found)) or f"migrations after {', '.join(LINES.values())} are sound")
     return 1 if found else 0
 
 

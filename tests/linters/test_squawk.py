@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aquascene.adapters.postgres import migrate
-from scripts.lint_migrations import lint
+from scripts.lint_migrations import LINES, lint
 from tests.unit.scripts.migration_making import with_revision
 
 BAD = {
@@ -51,5 +51,6 @@ def test_a_contracting_revision_may_not_rename(tmp_path: Path) -> None:
     assert [finding.rule for finding in lint(migrations, baseline=migrate.head())] == ["renaming-column"]
 
 
-def test_the_revisions_of_the_repository_are_sound() -> None:
-    assert lint(Path(__file__).resolve().parents[2] / "migrations") == []
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
+def test_the_revisions_of_the_repository_are_sound(line: Path) -> None:
+    assert lint(line, LINES[line]) == []

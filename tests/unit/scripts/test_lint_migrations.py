@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 
 from aquascene.adapters.postgres import migrate
 from aquascene.adapters.postgres.revisions import Revision, revisions, runs_on
-from scripts.lint_migrations import BASELINE, behaviour, lint, new_revisions, printed, shape
+from scripts.lint_migrations import BASELINE, LINES, behaviour, lint, new_revisions, printed, shape
 from tests.unit.scripts.migration_making import ROOT, with_revision
 
 ADDS = 'op.add_column("brief", sa.Column("mood", sa.Text(), nullable=True))'
@@ -71,9 +71,10 @@ def test_two_heads_are_refused(tmp_path: Path) -> None:
     assert finding.rule == "not-one-line"
 
 
-def test_the_baseline_is_the_first_revision() -> None:
+def test_every_line_of_migrations_begins_with_its_baseline() -> None:
     assert revisions()[0].id == BASELINE
-    assert (ROOT / "migrations").is_dir()
+    assert {path.parent for path in (ROOT / "migrations").rglob("env.py")} == set(LINES)
+    assert [[script.revision for script in ScriptDirectory(str(line)).walk_revisions()][-1] for line in LINES] == list(LINES.values())
 
 
 @pytest.mark.parametrize(
