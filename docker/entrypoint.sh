@@ -25,6 +25,16 @@ export_prefect_secrets() {
   unset file name value
 }
 
+# Prefect's lines in the form of our own (aquascene/adapters/logs.py): one JSON object each, on stdout.
+log_as_json() {
+  [ "${LOG_FORMAT:-json}" != text ] && [ "$ENVIRONMENT" != development ] || return 0
+  export PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS=aquascene.adapters.logs.PrefectConsole
+  export PREFECT_LOGGING_HANDLERS_CONSOLE_STREAM=ext://sys.stdout
+  export PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER=json
+  export PREFECT_LOGGING_HANDLERS_DEBUG_FORMATTER=json
+  export PREFECT_LOGGING_FORMATTERS_JSON_CLASS=aquascene.adapters.logs.JsonFormatter
+}
+
 # The health check asks the role what to look at.
 remember_role() {
   { echo "$1" >"${TMPDIR:-/tmp}/aquascene-role"; } 2>/dev/null || true
@@ -40,6 +50,7 @@ usage() {
 role=$1
 shift
 export_prefect_secrets
+log_as_json
 case $role in
   web | prefect-server | prefect-services | worker | migrate | apply | sandbox | smoke | demo) remember_role "$role" ;;
   *) remember_role none ;;
