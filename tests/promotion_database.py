@@ -12,8 +12,8 @@ from sqlalchemy import Engine, func, text
 from aquascene.adapters import settings
 from aquascene.adapters.embedded_postgres import EmbeddedPostgres
 from aquascene.adapters.postgres import ledger_migrate, promotions
-from aquascene.adapters.postgres.db import make_engine
 from aquascene.adapters.promotion.postgres_ledger import PostgresLedger
+from aquascene.adapters.promotion.postgres_ledger import ledger_engine as make_engine
 from tests import promotion_making
 from tests.promotion_making import QuickClock
 
@@ -53,7 +53,7 @@ def ledger_url(postgres: EmbeddedPostgres, ledger_template: str, configured: Cal
 
 @pytest.fixture
 def ledger_engine(ledger_url: str) -> Iterator[Engine]:
-    engine = make_engine(ledger_url, settings.current().database, 4)
+    engine = make_engine(ledger_url, settings.current().database)
     yield engine
     engine.dispose()
 

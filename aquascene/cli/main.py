@@ -27,6 +27,8 @@ _GROUPS = {
     "subscribers": ("aquascene.cli.subscribers", "Import, export, erase and count subscribers."),
     "campaigns": ("aquascene.cli.campaigns", "Show how a campaign stands and export its deliveries."),
     "keys": ("aquascene.cli.keys", "Create and revoke API keys."),
+    "release": ("aquascene.cli.release", "Register, list, show and block releases."),
+    "promote": ("aquascene.cli.promote", "Bring a release to an environment, and go back."),
 }
 _COMMANDS = {
     "up": ("aquascene.cli.up", "up", "Start everything embedded and stay until Ctrl-C."),

@@ -158,6 +158,15 @@ class Engine:
             return self.clean(promotion)
         return self._result(promotion) if promotion.ended else self._take(promotion)
 
+    def reconcile(self) -> list[Result]:
+        """Resume whatever died here, and clean what is due; what another engine holds is left to it."""
+        results = []
+        for promotion in self.ports.ledger.unfinished(self.policy.environment):
+            result = self.resume(promotion.id)
+            if result.code is not Exit.LOCKED and result.promotion.state is not promotion.state:
+                results.append(result)
+        return results
+
     def stop(self, promotion_id: PromotionId, reason: str) -> Result:
         """Stop and undo a promotion that is under way: ask its engine, or do it here when that has ended."""
         promotion = self.ports.ledger.ask_stop(promotion_id, self.by, reason)

@@ -469,3 +469,16 @@ def test_a_write_waits_for_a_holder_who_is_just_taking_over_and_is_refused_then(
     thread.join(10)
     assert len(outcome) == 1
     assert kit.ledger.get_promotion(made.id).state is State.LOCKED
+
+
+def test_a_holder_that_is_stopped_within_a_transaction_does_not_keep_its_successor_out(ledger_engine: Engine, ledger_url: str) -> None:  # noqa: F811
+    kit = Kit(PostgresLedger(ledger_engine), QuickClock())
+    made = kit.planned()
+    got = kit.ledger.acquire(made.id, "one", timedelta(0))
+    assert isinstance(got, Lease)
+    with pytest.raises(TransientError, match="idle-in-transaction"), PostgresLedger(ledger_engine)._transaction() as stopped:
+        stopped.execute(text("SELECT * FROM ledger.environment WHERE name = 'demo' FOR UPDATE"))
+        assert kit.held(made, "two").fence == 2
+        stopped.execute(text("UPDATE ledger.environment SET fence = 0"))
+    with pytest.raises(LostLease):
+        kit.ledger.renew(got, MINUTE)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from aquascene.adapters.postgres import promotions as store
-from aquascene.adapters.postgres.db import describe
+from aquascene.adapters.postgres.db import describe, make_engine
+from aquascene.adapters.settings import DatabaseSettings
 from aquascene.errors import Conflict, TransientError
 from aquascene.release.model import PromotionId, Release
 from aquascene.release.plan import Plan
@@ -33,6 +34,23 @@ from aquascene.release.records import (
 from aquascene.release.states import LETS_GO, WAITING, Kind, State, check
 from aquascene.release.strategies import Strategy
 
+# A process that is stopped (or cut off) within a transaction keeps the environment's row from its successor until the server
+# ends that transaction: before lock_timeout (4 s) ends the successor's wait, so that it never gets to see this.
+_IDLE = "SET idle_in_transaction_session_timeout = '2s'"
+
+
+def ledger_engine(url: str, options: DatabaseSettings) -> Engine:
+    """Build the engine of a ledger: three connections, for the promotion, its heartbeat, and one to spare."""
+    engine = make_engine(url, options, 3)
+
+    @event.listens_for(engine, "connect")
+    def limit(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_IDLE)
+        connection.commit()
+
+    return engine
+
 
 @dataclass(frozen=True)
 class PostgresLedger:
@@ -45,7 +63,8 @@ class PostgresLedger:
         try:
             with self.engine.begin() as db:
                 yield db
-        except (OperationalError, InterfaceError, PoolTimeout) as exc:
+        # InternalError: what the driver calls it when the server has ended a session that was idle in a transaction.
+        except (OperationalError, InterfaceError, InternalError, PoolTimeout) as exc:
             raise TransientError(f"ledger: {describe(exc)}") from exc
 
     # --- releases
