@@ -45,6 +45,12 @@ def pool_name(config: Settings) -> str:
     return f"aquascene-{config.environment}-{config.orchestration.work_pool}"
 
 
+def pull_steps() -> list[dict[str, Any]]:
+    """Read what a run does before it begins; the same for every deployment."""
+    found: list[dict[str, Any]] = read_yaml(resource("prefect.yaml"))["pull"]
+    return found
+
+
 def definitions(config: Settings | None = None) -> list[Definition]:
     """Read every deployment, with the variables taken from the settings (the same names in the environment)."""
     now = config or settings.current()

@@ -20,7 +20,7 @@ from prefect.exceptions import ObjectNotFound
 
 from aquascene.errors import ConfigError
 from deployments.changes import Change, Context, Difference
-from deployments.definitions import Definition, definitions
+from deployments.definitions import Definition, definitions, pull_steps
 from deployments.serve import schedules
 
 
@@ -89,7 +89,7 @@ def _fields(definition: Definition) -> dict[str, Any]:
         "work_pool_name": definition.work_pool,
         "work_queue_name": definition.work_queue,
         "job_variables": definition.job_variables,
-        "pull_steps": [],
+        "pull_steps": pull_steps(),
         "enforce_parameter_schema": True,
         "parameter_openapi_schema": definition.flow.parameters.model_dump(exclude_unset=True),
     }

@@ -141,3 +141,9 @@ def test_queues_have_an_order() -> None:
     assert [queue.priority for queue in QUEUES.values()] == list(range(1, len(QUEUES) + 1))
     assert next(iter(QUEUES)) == "operations"
     assert QUEUES["operations"].limit is None  # sweep, promotions and backups start whatever else runs
+
+
+def test_a_run_begins_without_a_copy_of_the_working_folder() -> None:
+    # With no step at all Prefect copies the folder that the container starts in: the checkout, or every object.
+    (step,) = read.pull_steps()
+    assert step == {"prefect.deployments.steps.set_working_directory": {"directory": "/tmp"}}
