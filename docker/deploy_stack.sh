@@ -96,7 +96,7 @@ migrate_first() {
   running=$("$docker" service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "$service")
   [ "$running" != "$AQUASCENE_IMAGE" ] || return 0
   echo "migrations of $AQUASCENE_IMAGE"
-  "$docker" service update --quiet --detach --with-registry-auth --no-resolve-image --image "$AQUASCENE_IMAGE" "$service" >/dev/null
+  "$docker" service update --quiet --detach --with-registry-auth --no-resolve-image --image "$AQUASCENE_IMAGE" --env-add "IMAGE=$AQUASCENE_IMAGE" "$service" >/dev/null
   settle "$service" "has not ended" migration_is_done
 }
 
