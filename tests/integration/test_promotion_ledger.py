@@ -476,9 +476,14 @@ def test_a_holder_that_is_stopped_within_a_transaction_does_not_keep_its_success
     made = kit.planned()
     got = kit.ledger.acquire(made.id, "one", timedelta(0))
     assert isinstance(got, Lease)
-    with pytest.raises(TransientError, match="idle-in-transaction"), PostgresLedger(ledger_engine)._transaction() as stopped:
-        stopped.execute(text("SELECT * FROM ledger.environment WHERE name = 'demo' FOR UPDATE"))
-        assert kit.held(made, "two").fence == 2
-        stopped.execute(text("UPDATE ledger.environment SET fence = 0"))
+
+    def stop_within() -> None:
+        with PostgresLedger(ledger_engine)._transaction() as db:
+            db.execute(text("SELECT * FROM ledger.environment WHERE name = 'demo' FOR UPDATE"))
+            assert kit.held(made, "two").fence == 2
+            db.execute(text("UPDATE ledger.environment SET fence = 0"))
+
+    with pytest.raises(TransientError, match="idle-in-transaction"):
+        stop_within()
     with pytest.raises(LostLease):
         kit.ledger.renew(got, MINUTE)
