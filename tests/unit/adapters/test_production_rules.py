@@ -254,7 +254,9 @@ def test_fewer_than_32_bytes_are_weak_however_they_are_written(raw: bytes) -> No
     assert weakness(base64.b64encode(raw).decode())
 
 
-@pytest.mark.parametrize("made", [secrets.token_hex(32), secrets.token_urlsafe(36), base64.b64encode(secrets.token_bytes(48)).decode()], ids=["hex", "url", "base64"])
+@pytest.mark.parametrize(
+    "made", [secrets.token_hex(32), secrets.token_urlsafe(36), base64.b64encode(secrets.token_bytes(48)).decode()], ids=["hex", "url", "base64"]
+)
 def test_what_the_documentation_tells_to_make_is_strong(made: str) -> None:
     assert weakness(made) is None
 
