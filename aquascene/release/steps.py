@@ -6,14 +6,13 @@ from typing import Any
 
 from aquascene.errors import TransientError
 from aquascene.release import gates, planning, strategies
-from aquascene.release.analysis import Phase, Verdict
 from aquascene.release.holding import Hold
 from aquascene.release.plan import differences
 from aquascene.release.ports import StepFailed
 from aquascene.release.records import Outcome
 from aquascene.release.states import Kind, State
 from aquascene.release.strategies import Strategy
-from aquascene.release.watching import look, remember_baseline, watch
+from aquascene.release.watching import guard, remember_baseline, watch
 
 Step = Callable[[Hold], None]
 
@@ -135,16 +134,14 @@ def shift(hold: Hold) -> None:
 def _give(hold: Hold, weight: int) -> None:
     """Give the new version a share of the traffic, if all of it is ready; judged on the way where the target takes its time."""
     target, colour = hold.ports.target, hold.plan.colour
-    phase, began = Phase(hold.policy.analysis), hold.ports.clock.monotonic()
-    judged = hold.promotion.strategy is Strategy.ROLLING and hold.promotion.kind is Kind.RELEASE and bool(hold.policy.analysis.checks)
+    rolls = hold.promotion.strategy is Strategy.ROLLING
+    watched = guard(hold, lambda: target.observe().of(colour).weight if rolls else 0, "while rolling", whole=False)
 
     def seen() -> bool:
-        now = target.observe().of(colour).weight
-        if now != weight and now > 0 and judged:
-            since = timedelta(seconds=hold.ports.clock.monotonic() - began)
-            if look(hold, phase, since, now) is Verdict.FAIL:
-                raise StepFailed("analysis", f"while rolling, at {now} %: {'; '.join(phase.last.findings)}")
-        return now == weight
+        if target.observe().of(colour).weight == weight:
+            return True
+        watched()
+        return False
 
     def act() -> None:
         if not target.converged(colour, hold.release):
@@ -162,9 +159,20 @@ def switch_flows(hold: Hold) -> None:
     if hold.read(flows.state).release != version:
         hold.settle("pause-flows", version, lambda: flows.state().paused, lambda: flows.pause(hold.fence), times.flows)
         if hold.promotion.kind is not Kind.ROLLBACK:  # what runs on a bad release is not waited for
-            hold.settle("drain-flows", version, lambda: flows.state().running == 0, lambda: None, times.drain)
+            _drain(hold, version)
         hold.settle("register-flows", version, lambda: flows.state().release == version, lambda: flows.register(hold.release, hold.fence), times.flows)
     hold.settle("resume-flows", version, lambda: not flows.state().paused, lambda: flows.resume(hold.fence), times.flows)
+
+
+def _drain(hold: Hold, version: str) -> None:
+    """Wait for running flow runs; readers have the new version by now, so it is watched meanwhile."""
+    watched = guard(hold, lambda: 100, "while flows drained", whole=True)
+
+    def seen() -> bool:
+        watched()
+        return hold.ports.flows.state().running == 0
+
+    hold.settle("drain-flows", version, seen, lambda: None, hold.policy.deadlines.drain)
 
 
 def soak(hold: Hold) -> None:

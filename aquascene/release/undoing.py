@@ -13,9 +13,11 @@ def traffic(hold: Hold) -> None:
     target, old = hold.ports.target, hold.plan.previous_colour
     if old is None:
         return
-    if hold.read(target.observe).of(old).weight == 100:
+    seen = hold.read(target.observe).of(old)
+    if seen.weight == 100:
         return
-    _ready(hold, old)
+    if seen.weight == 0 or not seen.serves:  # what serves readers now needs no proof, and no wait
+        _ready(hold, old)
     hold.settle(
         "undo-traffic",
         old,

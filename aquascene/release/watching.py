@@ -1,5 +1,6 @@
 """Watching the new version: convergence and numbers at every interval, until its time has come and the last look passed."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -31,7 +32,7 @@ def watch(hold: Hold, step: str, dwell: timedelta, weight: int) -> None:
         left = dwell.total_seconds() - passed
         interval = hold.policy.analysis.interval.total_seconds()
         hold.pause(min(interval, left) if left > 0 else interval)
-        if look(hold, phase, timedelta(seconds=hold.ports.clock.monotonic() - began), weight, baseline) is Verdict.FAIL:
+        if look(hold, phase, hold.ports.clock.monotonic() - began, weight, baseline) is Verdict.FAIL:
             _fail(hold, number, step, weight, phase, "analysis")
 
 
@@ -42,23 +43,51 @@ def _fail(hold: Hold, number: int, step: str, weight: int, phase: Phase, code: s
     raise StepFailed(code, f"{step} at {weight} %: {findings}")
 
 
-def look(hold: Hold, phase: Phase, since: timedelta, weight: int, baseline: Sample | None = None) -> Verdict:
-    """Look once and count it. `baseline` stands in for the old version where that has no traffic any more."""
+def look(hold: Hold, phase: Phase, since: float, weight: int, baseline: Sample | None = None, *, whole: bool = True) -> Verdict:
+    """Look once and count it: at the last `since` seconds, but at an interval at least and at no more than the window.
+
+    `baseline` stands in for the old version where that has no traffic any more; `whole` asks for convergence, too.
+    """
+    rules = hold.policy.analysis
+    window = min(max(timedelta(seconds=since), rules.interval), rules.window)
     try:
-        return phase.take(_judgement(hold, min(since, hold.policy.analysis.window), weight, baseline))
+        if whole and not hold.ports.target.converged(hold.plan.colour, hold.release):
+            return phase.take(Judgement(Verdict.FAIL, findings=(f"{hold.plan.colour} is not ready as a whole",)))
+        return phase.take(_judgement(hold, window, weight, baseline))
     except TransientError as exc:
         return phase.take(unanswered(str(exc)), error=True)
 
 
 def _judgement(hold: Hold, window: timedelta, weight: int, baseline: Sample | None) -> Judgement:
     colour, beside = hold.plan.colour, hold.plan.previous_colour
-    if not hold.ports.target.converged(colour, hold.release):
-        return Judgement(Verdict.FAIL, findings=(f"{colour} is not ready as a whole",))
     if not hold.policy.analysis.checks:
         return Judgement(Verdict.PASS)
     if weight < 100 and beside is not None:
         baseline = hold.ports.statistics.sample(beside, window)
     return judge(hold.ports.statistics.sample(colour, window), baseline, hold.policy.analysis)
+
+
+def guard(hold: Hold, weight_now: Callable[[], int], what: str, *, whole: bool) -> Callable[[], None]:
+    """Make something to call while another step waits: it looks at once and at every interval, and raises StepFailed when the numbers are bad.
+
+    Numbers that say nothing are borne here: the phase that follows asks for a pass. `whole` as in `look`.
+    """
+    clock, phase = hold.ports.clock, Phase(hold.policy.analysis)
+    began, interval = clock.monotonic(), hold.policy.analysis.interval.total_seconds()
+    last = began - interval
+    baseline = _before(hold)
+    idle = hold.promotion.kind is not Kind.RELEASE or not hold.policy.analysis.checks
+
+    def watched() -> None:
+        nonlocal last
+        now, weight = clock.monotonic(), 0 if idle else weight_now()
+        if weight == 0 or now - last < interval:
+            return
+        last = now
+        if look(hold, phase, now - began, weight, baseline, whole=whole) is Verdict.FAIL:
+            raise StepFailed("analysis", f"{what}, at {weight} %: {'; '.join(phase.last.findings)}")
+
+    return watched
 
 
 def remember_baseline(hold: Hold) -> dict[str, object]:

@@ -55,14 +55,18 @@ class GradualTarget(RehearsalTarget):
     """A rolling target: the weight follows in steps while somebody looks."""
 
     def set_weight(self, colour: Colour, percent: int, fence: int) -> None:
-        super().set_weight(colour, 40 if percent == 100 else percent, fence)
+        super().set_weight(colour, max(40, RehearsalTarget.observe(self).of(colour).weight) if percent == 100 else percent, fence)
         self.cell.change(lambda state: state.update(goal=[colour, percent]))
+
+    def converged(self, colour: Colour, release: Release) -> bool:
+        seen = RehearsalTarget.observe(self).of(colour)
+        return seen.serves and release.face.matches(seen.digest) and seen.weight in (0, 100)
 
     def observe(self) -> Any:
         seen = super().observe()
         colour, percent = self.cell.change(lambda state: state.get("goal", ["blue", 0]))
         if 0 < seen.of(colour).weight < percent:
-            super().set_weight(colour, min(percent, seen.of(colour).weight + 20), seen.fence)
+            super().set_weight(colour, min(percent, seen.of(colour).weight + 5), seen.fence)
         return seen
 
 
@@ -121,9 +125,10 @@ def test_a_rolling_target_is_judged_while_it_rolls() -> None:
     assert made.weights() == {"blue": 0, "green": 100}
     made.add(a_release(3, "0001", "0002"))
     made.statistics = Numbers({"blue": Sample(1000, {"error_ratio": 0.1, "latency_p95_ms": 100})})
-    result = made.engine().promote("1.3.0", strategy=Strategy.ROLLING)
+    result, acts = acts_after(made, lambda: made.engine().promote("1.3.0", strategy=Strategy.ROLLING))
     assert (result.code, result.promotion.reason_code) == (Exit.ROLLED_BACK, "analysis")
     assert "while rolling, at" in result.promotion.reason
+    assert "weight blue 100" not in acts
     assert made.weights() == {"blue": 0, "green": 100}
 
 
@@ -628,6 +633,23 @@ def test_flows_are_drained_before_they_point_at_the_new_image() -> None:
     assert result.code == Exit.COMMITTED
     assert running == []
     assert acts[-3:] == ["pause flows", "register flows 1.2.0", "resume flows"]
+
+
+def test_a_new_version_is_watched_while_flows_drain() -> None:
+    made = site()
+    made.statistics = Numbers()
+
+    def around(name: str, call: Callable[[], Any]) -> Any:
+        result = call()
+        if name != "flows.state" or not result.paused:
+            return result
+        made.statistics.colours["green"] = Sample(1000, {"error_ratio": 0.1, "latency_p95_ms": 100})
+        return replace(result, running=1)
+
+    result, acts = acts_after(made, lambda: made.engine(around).promote("1.2.0"))
+    assert (result.code, result.promotion.reason_code) == (Exit.ROLLED_BACK, "analysis")
+    assert "while flows drained, at 100 %: error_ratio is 0.1" in result.text
+    assert [act for act in acts if act.startswith("weight")] == ["weight green 100", "weight blue 100"]
 
 
 def test_without_flows_prefect_is_not_asked_at_all() -> None:
