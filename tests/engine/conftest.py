@@ -68,9 +68,9 @@ def images(engine: Engine) -> Images:
     return names
 
 
-def script(name: str, *arguments: str, **variables: str) -> str:
-    """Run one of scripts/ci; a failure shows the end of what it wrote."""
-    command = ["sh", str(ROOT / "scripts" / "ci" / name), *arguments]
+def script(name: str, *arguments: str, root: Path = ROOT, **variables: str) -> str:
+    """Run one of scripts/ci, of this checkout or of another; a failure shows the end of what it wrote."""
+    command = ["sh", str(root / "scripts" / "ci" / name), *arguments]
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=1500, check=False)
     if done.returncode != 0:
         pytest.fail(f"{name} {' '.join(arguments)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
