@@ -37,6 +37,7 @@ _CLEAN = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the whole line in one worker: one demo serves all its tests, and two would fight for the machine."""
     for item in items:
