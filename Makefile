@@ -7,8 +7,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONNOUSERSITE := 1
 ARGS ?=
-# The whole line runs in one process and everything else beside it.
-PARALLEL ?= -n logical --maxprocesses 4 --dist loadgroup
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,8 +45,8 @@ up: $(VENV)/.runtime ## Start everything embedded and stay in the foreground
 image: ## Build the image aquascene:production with the docker on PATH; ARGS=development builds that target
 	@sh scripts/ci/product_image.sh $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests
-	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+test: $(VENV)/.dev ## Run all tests, or with ARGS what pytest is given
+	@if [ -n "$(ARGS)" ]; then $(BIN)/python -m pytest $(ARGS); else sh scripts/test_all.sh $(BIN)/python; fi
 
 test-slow: $(VENV)/.dev ## Run the longer sets: kill -9 at every stage of the line
 	@$(BIN)/python -m pytest -m slow --timeout=900 $(ARGS)

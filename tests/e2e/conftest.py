@@ -37,14 +37,6 @@ _CLEAN = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the whole line in one worker: one demo serves all its tests, and two would fight for the machine."""
-    for item in items:
-        if "e2e" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("the-line"))
-
-
 def environment(home: Path, **more: str) -> dict[str, str]:
     """A user's environment with nothing of ours in it but the home folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_CLEAN)}
