@@ -13,6 +13,7 @@ from tests.engine.swarm_stack import LABELS, OVERRIDE, ROOT, Readers, SwarmStack
 
 BROKEN_WEB = '[ "$1" != web ] || exit 1; exec /opt/aquascene/bin/entrypoint.sh "$@"'
 BROKEN_MIGRATION = '[ "$1" != migrate ] || exit 1; exec /opt/aquascene/bin/entrypoint.sh "$@"'
+VARIANTS = tuple(f"local/aquascene:swarm-{name}" for name in ("second", "no-migration", "broken"))
 GIVEN = ("openai_api_key", "anthropic_api_key", "sendgrid_api_key", "sendgrid_webhook_public_key", "object_store_access_key", "object_store_secret_key")
 
 
@@ -70,6 +71,7 @@ def remove(stack: SwarmStack) -> None:
     time.sleep(2)  # task containers that have ended are removed a moment later
     for volume in stack.engine.output("volume", "ls", "--quiet", "--filter", f"name=^{stack.name}_").split():
         stack.engine.call("volume", "rm", "--force", volume, check=False)
+    stack.engine.call("image", "rm", "--force", *VARIANTS, check=False)
 
 
 def variant(engine: Engine, base: str, tag: str, *lines: str) -> str:
@@ -127,12 +129,12 @@ def test_redis_keeps_what_it_was_given(stack: SwarmStack) -> None:
 
 
 def test_an_update_loses_no_request(stack: SwarmStack, images: Images) -> None:
-    second = variant(stack.engine, images.production, "local/aquascene:swarm-second", "LABEL second=1")
+    second = variant(stack.engine, images.production, VARIANTS[0], "LABEL second=1")
     began = time.monotonic()
     with Readers(stack.url) as readers:
         done = stack.deploy(second)
     assert done.returncode == 0, done.stderr[-1500:] + stack.explain()
-    assert "migrations of local/aquascene:swarm-second" in done.stdout
+    assert f"migrations of {second}" in done.stdout
     assert stack.service("web")["UpdateStatus"]["State"] == "completed"
     assert stack.image("web") == second
     print(f"\nswarm: update {time.monotonic() - began:.0f} s, {readers.answers['200']} answers, {len(readers.failures)} failures")
@@ -142,7 +144,7 @@ def test_an_update_loses_no_request(stack: SwarmStack, images: Images) -> None:
 
 def test_a_failed_migration_touches_nothing_else(stack: SwarmStack, images: Images) -> None:
     before = stack.image("web")
-    broken = variant(stack.engine, images.production, "local/aquascene:swarm-no-migration", through_sh(BROKEN_MIGRATION))
+    broken = variant(stack.engine, images.production, VARIANTS[1], through_sh(BROKEN_MIGRATION))
     with Readers(stack.url) as readers:
         done = stack.deploy(broken, patience_seconds=120)
     assert done.returncode == 1
@@ -153,7 +155,7 @@ def test_a_failed_migration_touches_nothing_else(stack: SwarmStack, images: Imag
 
 def test_a_broken_image_is_rolled_back_and_nobody_notices(stack: SwarmStack, images: Images) -> None:
     before = stack.image("web")
-    broken = variant(stack.engine, images.production, "local/aquascene:swarm-broken", through_sh(BROKEN_WEB))
+    broken = variant(stack.engine, images.production, VARIANTS[2], through_sh(BROKEN_WEB))
     began = time.monotonic()
     with Readers(stack.url) as readers:
         done = stack.deploy(broken)
